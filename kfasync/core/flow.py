@@ -1,0 +1,297 @@
+"""The way of one fob, as a generator of effects.
+
+The generator decides what is said to the card and in which order; whoever drives it does
+the input and output and sends the results back in. One flow runs on a real reader, on the
+simulated fob, and by hand in a test.
+
+    READ_UID                UID                        -> Identified -> Standing
+    FETCH_KEYS                                         -> NeedLease  -> Lease
+    INITIALIZE_UPDATE       SELECT, INITIALIZE UPDATE
+    EXTERNAL_AUTHENTICATE   EXTERNAL AUTHENTICATE      -> Durable(BURNED)
+    PAYLOAD_DELIVERY        STORE DATA x n             -> Durable(LAST_SENT)
+    LIFECYCLE_TRANSITION    STORE DATA, last and empty
+    POST_PERSONALIZATION    raw commands, outside secure messaging
+
+Nothing is sent to the card before its content and keys are there and have been checked,
+except what it takes to learn who it is. BURNED is durable before the first STORE DATA.
+"""
+
+import enum
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from kfasync.core import dgi
+from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
+from kfasync.core.profile import CardProfile, UidSource
+from kfasync.core.scp03 import DIVERSIFICATION_DATA_SIZE
+from kfasync.core.status import advise
+from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
+from kfasync.errors import AnswerFormatError, IdentityError, StatusWordError
+from kfasync.model import Lease, Opening, SessionFacts, Stage, Touched, Unit
+
+GET_UID = bytes.fromhex("FFCA000000")
+GET_CPLC = bytes.fromhex("80CA9F7F00")
+CPLC_TAG = bytes.fromhex("9F7F2A")
+CPLC_FABRICATION = slice(10, 18)  # IC fabrication date, serial number, batch identifier
+RANDOM_UID = 0x08  # first of 4 bytes: made up anew at every activation (ISO/IEC 14443-3, 6.5.4)
+UID_SIZES = (4, 7, 10)
+ANSWER_MAX = 65536 + 256
+
+SUCCESS = 0x9000
+IN_FACTORY = 0x6985
+
+
+class Mark(enum.Enum):
+    """What must be on disk before the next command leaves."""
+
+    BURNED = "burned"  # the content belongs to this unit for ever
+    LAST_SENT = "last-sent"  # the command that moves the applet to FACTORY may have arrived
+    STILL_OPEN = "still-open"  # an earlier LAST_SENT did not arrive: the card takes STORE DATA
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What earlier attempts may have done to this unit."""
+
+    touched: Touched = Touched.NONE
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """Send one command; answered by data field || status word.
+
+    ``confidential`` commands show header and length in a transcript and nothing else.
+    ``interruptible`` says whether the attempt may be given up before this command.
+    ``steps`` is how many commands the fob will take in all, 0 while nobody knows.
+    """
+
+    command: bytes
+    stage: Stage
+    step: int
+    steps: int
+    confidential: bool
+    interruptible: bool
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """This unit is on the reader; answered by its Standing, or thrown back as UnitError."""
+
+    unit: Unit
+
+
+class NeedLease(msgspec.Struct, frozen=True):
+    """Get content and keys for the unit; answered by a Lease."""
+
+    unit: Unit
+
+
+class Durable(msgspec.Struct, frozen=True):
+    """Do not go on before this is on disk; answered by None."""
+
+    lease: Lease
+    mark: Mark
+
+
+R = TypeVar("R")
+Effect: TypeAlias = Exchange | Identified | NeedLease | Durable
+# What comes back depends on the effect, which a Generator's one send type cannot say.
+Flow: TypeAlias = Generator[Effect, Any, R]
+
+
+class Provisioning:
+    """One attempt on one fob. It explains itself at every moment, also after a failure.
+
+    Attributes:
+        stage: where it is, or stopped.
+        unit, lease, facts: who the fob is, what it gets, what the card said; None before.
+        touched: how far the card's memory can have been changed, by earlier attempts too.
+        factory: the applet is known to be in FACTORY.
+        recovered: it was there already, from an attempt whose end nobody saw.
+    """
+
+    def __init__(
+        self, profile: CardProfile, path: CryptoPath, *, atr: bytes, host_challenge: bytes
+    ) -> None:
+        self._profile = profile
+        self._path = path
+        self._atr = atr
+        self._host_challenge = host_challenge
+        self._step = 0
+        self._steps = 0
+        self.stage = Stage.READ_UID
+        self.unit: Unit | None = None
+        self.lease: Lease | None = None
+        self.facts: SessionFacts | None = None
+        self.touched = Touched.NONE
+        self.stored = False
+        self.factory = False
+        self.recovered = False
+
+    def run(self) -> Flow[None]:
+        """The whole way; returns when the fob has passed, raises KfError when it has not."""
+        opening: Opening | None = None
+        if self._profile.uid_source is UidSource.KEY_DIVERSIFICATION_DATA:
+            opening = yield from self._begin()
+            uid = opening.answer[:DIVERSIFICATION_DATA_SIZE]
+        else:
+            uid = yield from self._read_uid()
+        lease, slot = yield from self._fetch(uid)
+        try:
+            if opening is None:
+                opening = yield from self._begin()
+            channel = slot.open_session(opening)
+            self.facts = channel.facts
+            try:
+                yield from self._deliver(channel, lease)
+            finally:
+                channel.close()
+        finally:
+            slot.wipe()
+        yield from self._post_personalize()
+
+    # ------------------------------------------------------------------ who it is
+
+    def _read_uid(self) -> Flow[bytes]:
+        if self._profile.uid_source is UidSource.GET_DATA:
+            uid = (yield from self._demand(GET_UID)).data
+            return _stable(uid)
+        data = (yield from self._demand(GET_CPLC)).data
+        if not data.startswith(CPLC_TAG) or len(data) != len(CPLC_TAG) + CPLC_TAG[-1]:
+            raise AnswerFormatError(f"the card's CPLC is not 42 bytes under 9F7F: {len(data)} came")
+        return data[len(CPLC_TAG) :][CPLC_FABRICATION]
+
+    def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
+        self.unit = Unit(uid, self._profile.pad(uid), self._atr, self._profile.name)
+        standing: Standing = yield Identified(self.unit)
+        self.touched = standing.touched
+        self.stage = Stage.FETCH_KEYS
+        lease: Lease = yield NeedLease(self.unit)
+        self.lease = lease
+        blocks = dgi.block_count(lease.items, self._profile.plan)
+        # SELECT, INITIALIZE UPDATE, EXTERNAL AUTHENTICATE; the UID has been counted already.
+        self._steps = self._step + 3 + blocks + len(self._profile.post_personalization)
+        return lease, self._path.load(lease.keys)
+
+    # ------------------------------------------------------------------ the session
+
+    def _begin(self) -> Flow[Opening]:
+        self.stage = Stage.INITIALIZE_UPDATE
+        profile = self._profile
+        aid = bytes.fromhex(profile.aid)
+        select = CommandApdu(0x00, 0xA4, 0x04, 0x00, data=aid, le=SHORT_LE_MAX)
+        fci = (yield from self._demand(select.encode())).data
+        command = CommandApdu(
+            0x80, 0x50, profile.key_version, 0x00, data=self._host_challenge, le=SHORT_LE_MAX
+        )
+        answer = yield from self._demand(command.encode())
+        return Opening(
+            host_challenge=self._host_challenge,
+            answer=answer.data,
+            key_version=profile.key_version,
+            security_level=profile.level,
+            scp03_mode=profile.scp03_mode,
+            layouts=profile.layouts,
+            aid=bytes.fromhex(profile.challenge_aid) or _selected_aid(fci, aid),
+        )
+
+    def _deliver(self, channel: SecureChannel, lease: Lease) -> Flow[None]:
+        # All of it is wrapped before any of it is sent: content that cannot be written is
+        # found while the card is still untouched.
+        *blocks, last = channel.wrap_store_data(lease.items, self._profile.plan)
+        self.stage = Stage.EXTERNAL_AUTHENTICATE
+        yield from self._demand(channel.external_authenticate, confidential=True)
+        self.stage = Stage.PAYLOAD_DELIVERY
+        in_doubt = self.touched is Touched.UNKNOWN
+        if not in_doubt:
+            yield Durable(lease, Mark.BURNED)
+            self.touched = Touched.PARTIAL
+        for block in blocks:
+            sw = yield from self._store(channel, block)
+            if sw == IN_FACTORY and in_doubt and not self.stored:
+                self.factory = self.recovered = True
+                return
+            self._check(sw)
+            if in_doubt and not self.stored:
+                yield Durable(lease, Mark.STILL_OPEN)
+                self.touched = Touched.PARTIAL
+            self.stored = True
+        self.stage = Stage.LIFECYCLE_TRANSITION
+        yield Durable(lease, Mark.LAST_SENT)
+        self.touched = Touched.UNKNOWN
+        self._check((yield from self._store(channel, last)))
+        self.factory = True
+
+    def _store(self, channel: SecureChannel, command: bytes) -> Flow[int]:
+        answer = yield from self._transmit(command, confidential=True)
+        return ResponseApdu.decode(channel.unwrap(answer.encode())).sw
+
+    def _post_personalize(self) -> Flow[None]:
+        self.stage = Stage.POST_PERSONALIZATION
+        for command in self._profile.post_personalization:
+            yield from self._demand(bytes.fromhex(command))
+
+    # ------------------------------------------------------------------ one command
+
+    def _demand(self, command: bytes, *, confidential: bool = False) -> Flow[ResponseApdu]:
+        """An exchange that anything but 9000 ends."""
+        answer = yield from self._transmit(command, confidential=confidential)
+        self._check(answer.sw)
+        return answer
+
+    def _check(self, sw: int) -> None:
+        if sw != SUCCESS:
+            raise StatusWordError(sw, f"{self.stage.value}: {sw:04X}, {advise(sw).meaning}")
+
+    def _transmit(self, command: bytes, *, confidential: bool = False) -> Flow[ResponseApdu]:
+        """One command and its whole answer, through 61xx and 6Cxx (ISO/IEC 7816-4, 5.3.4).
+
+        Both are matters of transport: the card has verified the C-MAC once or not at all, and
+        the R-MAC is over the data put together again.
+        """
+        self._step += 1
+        answer = yield from self._send(command, confidential)
+        if answer.sw1 == 0x6C:
+            again = CommandApdu.decode(command)
+            again = msgspec.structs.replace(again, le=answer.sw2 or SHORT_LE_MAX)
+            answer = yield from self._send(again.encode(), confidential)
+        data = answer.data
+        while answer.sw1 == 0x61:
+            get_response = CommandApdu(0x00, 0xC0, 0x00, 0x00, le=answer.sw2 or SHORT_LE_MAX)
+            answer = yield from self._send(get_response.encode(), confidential)
+            data += answer.data
+            if len(data) > ANSWER_MAX or (answer.sw1 == 0x61 and not answer.data):
+                raise AnswerFormatError("the card announces more data and never comes to an end")
+        return ResponseApdu(data, answer.sw)
+
+    def _send(self, command: bytes, confidential: bool) -> Flow[ResponseApdu]:
+        answer: bytes = yield Exchange(
+            command,
+            self.stage,
+            self._step,
+            self._steps,
+            confidential=confidential,
+            interruptible=self.touched is Touched.NONE,
+        )
+        return ResponseApdu.decode(answer)
+
+
+def _stable(uid: bytes) -> bytes:
+    """A UID that will be the same tomorrow."""
+    if len(uid) not in UID_SIZES:
+        raise IdentityError(f"the reader gave a UID of {len(uid)} bytes; 4, 7 or 10 are possible")
+    if len(uid) == 4 and uid[0] == RANDOM_UID:
+        raise IdentityError(
+            "the fob shows a random UID, so nothing can be bound to it; set uid_source in the "
+            "card profile to key-diversification-data or cplc"
+        )
+    return uid
+
+
+def _selected_aid(fci: bytes, aid: bytes) -> bytes:
+    """The DF name of the SELECT answer, which is longer when a partial AID was selected.
+
+    FCI template 6F with DF name 84 in front (GP Card Specification 2.3.1, table 11-77); an
+    answer without one says nothing, and the AID asked for stands.
+    """
+    name = fci[4 : 4 + fci[3]] if len(fci) > 4 and fci[0] == 0x6F and fci[2] == 0x84 else b""
+    return name if name.startswith(aid) else aid

@@ -1,0 +1,1 @@
+"""The crypto paths, behind one Protocol."""

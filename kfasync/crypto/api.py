@@ -1,0 +1,125 @@
+"""What a crypto path is: AES primitives below, whole sessions above.
+
+Two levels, because the paths differ in where the keys live. The Python paths implement
+:class:`Aes`, and `kfasync.core.scp03` builds :class:`CryptoPath` on top of it. A path that
+keeps the keys to itself implements :class:`CryptoPath` directly and a whole fob costs it
+two calls: open the session, wrap everything.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kfasync.model import Item, KeySet, Opening, SessionFacts, StoreDataPlan
+from kfasync.secret import Secret
+
+
+class AesKey(Protocol):
+    """One AES key, expanded once and used many times."""
+
+    @property
+    def bits(self) -> int:
+        """Key length: 128, 192 or 256."""
+        ...
+
+    def encrypt_block(self, block: bytes) -> bytes:
+        """AES of one block of 16 bytes (FIPS 197)."""
+        ...
+
+    def encrypt_cbc(self, icv: bytes, plain: bytes) -> bytes:
+        """CBC without padding (NIST SP 800-38A, 6.2); whole blocks only."""
+        ...
+
+    def decrypt_cbc(self, icv: bytes, cipher: bytes) -> bytes:
+        """Inverse of :meth:`encrypt_cbc`."""
+        ...
+
+    def cmac(self, message: bytes) -> bytes:
+        """All 16 bytes of AES-CMAC (NIST SP 800-38B, 6.2)."""
+        ...
+
+
+class Aes(Protocol):
+    """A maker of AES keys."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration and the record call it."""
+        ...
+
+    def key(self, secret: Secret) -> AesKey:
+        """Expand a key of 16, 24 or 32 bytes; ValueError for any other length."""
+        ...
+
+
+class SecureChannel(Protocol):
+    """One open SCP03 session; every failure kills it for good."""
+
+    @property
+    def facts(self) -> SessionFacts:
+        """What the card said of itself."""
+        ...
+
+    @property
+    def external_authenticate(self) -> bytes:
+        """The EXTERNAL AUTHENTICATE command, with its C-MAC; answered by a bare status word."""
+        ...
+
+    def wrap(self, commands: Sequence[bytes]) -> list[bytes]:
+        """Secure plain commands, in the order in which they will be sent."""
+        ...
+
+    def wrap_store_data(self, items: Sequence[Item], plan: StoreDataPlan) -> list[bytes]:
+        """Encode, encrypt under the DEK, cut and secure a fob's items; the empty last block too."""
+        ...
+
+    def unwrap(self, answer: bytes) -> bytes:
+        """Verify and open the answer to the oldest command that has none yet.
+
+        Args and result are data field || SW1 || SW2. A refusal by the card (a status word
+        other than 9000, 62xx, 63xx) carries no R-MAC and comes back as it is.
+
+        Raises:
+            ResponseMacError: the R-MAC is missing or wrong.
+            ChannelError: the channel is dead, or the answer cannot be opened.
+        """
+        ...
+
+    def close(self) -> None:
+        """Forget the session keys; the channel is dead."""
+        ...
+
+
+class KeySlot(Protocol):
+    """One fob's static keys, wherever the path keeps them."""
+
+    def open_session(self, opening: Opening) -> SecureChannel:
+        """Derive the session keys and verify the card (GP Amendment D v1.2, 6.2.2).
+
+        Raises:
+            AnswerFormatError: the answer fits no layout that was asked for.
+            CapabilityError: another key version, or the card lacks what is asked of it.
+            CryptogramError: no layout gives a card cryptogram that verifies.
+        """
+        ...
+
+    def wipe(self) -> None:
+        """Forget the static keys."""
+        ...
+
+
+class CryptoPath(Protocol):
+    """A way of doing a fob's cryptography."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration and the record call it."""
+        ...
+
+    def load(self, keys: KeySet) -> KeySlot:
+        """Take one fob's static keys in.
+
+        Raises:
+            KeyCheckError: a key has another check value than the one it came with. Found
+                here, before the first command, a wrong key never costs a try on the card.
+        """
+        ...

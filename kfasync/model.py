@@ -1,0 +1,191 @@
+"""The values that cross seams between rooms: enums and frozen structs, no behaviour.
+
+Bytes are bytes here; hex appears only in the audit record, which is text by nature.
+"""
+
+import enum
+
+import msgspec
+
+from kfasync.secret import Secret
+
+# ------------------------------------------------------------------ the card's vocabulary
+
+
+class Stage(enum.Enum):
+    """The stages of one fob's way, in order."""
+
+    READ_UID = "ReadUid"
+    FETCH_KEYS = "FetchKeys"
+    INITIALIZE_UPDATE = "InitializeUpdate"
+    EXTERNAL_AUTHENTICATE = "ExternalAuthenticate"
+    PAYLOAD_DELIVERY = "PayloadDelivery"
+    LIFECYCLE_TRANSITION = "LifecycleTransition"
+    POST_PERSONALIZATION = "PostPersonalization"
+
+
+class SecurityLevel(enum.IntEnum):
+    """P1 of EXTERNAL AUTHENTICATE (GP Amendment D v1.2, table 7-5)."""
+
+    C_MAC = 0x01
+    C_MAC_C_DECRYPTION = 0x03
+    C_MAC_R_MAC = 0x11
+    C_MAC_C_DECRYPTION_R_MAC = 0x13
+    C_MAC_C_DECRYPTION_R_MAC_R_ENCRYPTION = 0x33
+
+
+class Scp03Mode(enum.Enum):
+    """Length of challenges, cryptograms and MACs (GP Amendment D v1.2, 5.1)."""
+
+    S8 = "S8"
+    S16 = "S16"
+
+
+class Layout(enum.Enum):
+    """How the INITIALIZE UPDATE answer and the session-key context are laid out.
+
+    The first word is the answer's layout, the second (when it differs) the context's.
+    """
+
+    GP = "gp"
+    REV3 = "rev3"
+    GP_WITH_REV3_CONTEXT = "gp+rev3-context"
+    REV3_WITH_GP_CONTEXT = "rev3+gp-context"
+
+
+# ------------------------------------------------------------------------ what is written
+
+
+class KeyCheckValues(msgspec.Struct, frozen=True):
+    """First 3 bytes of AES over 16 bytes of 01, of each static key (GP Card Spec 2.3.1, B.6)."""
+
+    enc: bytes
+    mac: bytes
+    dek: bytes
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    """The three static SCP03 keys of one fob: 16, 24 or 32 bytes, all of one length."""
+
+    kvn: int
+    enc: Secret
+    mac: Secret
+    dek: Secret
+    kcv: KeyCheckValues
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One DGI to be written.
+
+    ``under_dek`` says that the value goes to the card as AES-CBC under the static DEK,
+    padded by ISO/IEC 9797-1 method 2.
+    """
+
+    dgi: int
+    value: bytes | Secret
+    under_dek: bool = False
+
+
+class StoreDataPlan(msgspec.Struct, frozen=True):
+    """How the DGI stream is cut into STORE DATA commands (GP Card Spec 2.3.1, 11.11)."""
+
+    block_size: int
+    p1: int
+    last_p1: int
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """One physical fob. ``uid`` is as the reader gave it and is its identity everywhere."""
+
+    uid: bytes
+    diversification_uid: bytes
+    atr: bytes
+    profile: str
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The name of what one fob gets: a FESN is issued once and to one unit only."""
+
+    fesn: str
+    spid: str
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """What a source hands out for one unit.
+
+    ``expires_at_s`` is on ``time.monotonic``; None where the source knows no expiry.
+    ``issuer_checked`` says whether anybody verified who issued the device certificate.
+    """
+
+    lease_id: str
+    unit: Unit
+    content: Content
+    keys: KeySet
+    items: tuple[Item, ...]
+    expires_at_s: float | None = None
+    issuer_checked: bool = False
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """Everything a secure channel is opened from (GP Amendment D v1.2, 6.2.2 and 7.1.1)."""
+
+    host_challenge: bytes
+    answer: bytes  # data field of the INITIALIZE UPDATE answer, without the status word
+    key_version: int  # as asked for in P1; 0 = first available
+    security_level: SecurityLevel
+    scp03_mode: Scp03Mode
+    layouts: tuple[Layout, ...]  # tried in this order
+    aid: bytes  # of the application that answered; enters the pseudo-random card challenge
+
+
+class SessionFacts(msgspec.Struct, frozen=True):
+    """What the card said of itself in INITIALIZE UPDATE; nothing of it is secret."""
+
+    layout: Layout
+    kvn: int
+    i_param: int | None
+    sequence_counter: int | None
+    key_diversification_data: bytes
+
+
+# ---------------------------------------------------------------------------- what came of it
+
+
+class Touched(enum.Enum):
+    """How far the card's memory can have been changed: what an abort must say."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    UNKNOWN = "unknown"
+
+
+class ContentState(enum.Enum):
+    """The life of a container; nothing ever goes back from BURNED."""
+
+    FREE = "FREE"
+    RESERVED = "RESERVED"
+    BURNED = "BURNED"
+    CONSUMED = "CONSUMED"
+    QUARANTINED = "QUARANTINED"
+
+
+class Disposition(enum.Enum):
+    """What is to be done with the fob that has just been on the reader."""
+
+    PASS = "pass"
+    RECOVERED = "recovered"
+    ALREADY_PROVISIONED = "already-provisioned"
+    FAIL = "fail"
+    RETRY = "retry"
+    BOUND = "bound"
+    IN_DOUBT = "in-doubt"
+    ERROR = "error"
+
+
+class Outcome(enum.Enum):
+    """Disposition in one word for a lamp or a counter; never PASS by default."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCOMPLETE = "incomplete"
+    ERROR = "error"

@@ -1,0 +1,60 @@
+"""Secret: key material that shows nothing but its length."""
+
+import hmac
+from typing import NoReturn
+
+
+class Secret:
+    """Key material behind a handle.
+
+    ``repr``, ``str``, formatting and error messages show the length only. Equality takes
+    the same time wherever the first difference is. The one way to the bytes is
+    :meth:`expose`, so that ``grep -rn "expose()"`` lists every place that sees a key.
+    Pickling, copying and hashing are refused, for each would leave a second copy behind.
+
+    The bytes live in a buffer of this object and are overwritten by :meth:`wipe`, at the
+    latest when the object dies. What a caller copies out of :meth:`expose` is the caller's.
+    """
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._buffer = bytearray(data)
+
+    @classmethod
+    def from_hex(cls, text: str) -> "Secret":
+        """Read hex digits; a ``ValueError`` never repeats them."""
+        try:
+            return cls(bytes.fromhex(text))
+        except ValueError:
+            # "from None": the original message quotes the position, its traceback the text.
+            raise ValueError(f"{len(text)} characters that are not hex digits") from None
+
+    def expose(self) -> memoryview:
+        """A read-only view of the bytes; it turns to zeros when the secret is wiped."""
+        return memoryview(self._buffer).toreadonly()
+
+    def wipe(self) -> None:
+        """Overwrite the bytes with zeros; may be called again."""
+        self._buffer[:] = bytes(len(self._buffer))
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._buffer, other._buffer)
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a key is a fact about the key
+
+    def __repr__(self) -> str:
+        return f"Secret({len(self._buffer)} bytes)"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is neither pickled nor copied")
+
+    def __del__(self) -> None:
+        # A half-made instance (the argument was not bytes-like) has no buffer yet.
+        if hasattr(self, "_buffer"):
+            self.wipe()

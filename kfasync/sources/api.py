@@ -1,0 +1,47 @@
+"""Where a fob's content comes from: one life cycle for every source.
+
+    lease(unit) -> commit(lease, outcome) | abort(lease, touched)
+
+Content goes FREE -> RESERVED -> BURNED -> CONSUMED | QUARANTINED, and from BURNED never back.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from kfasync.model import Content, Lease, Outcome, Touched, Unit
+
+
+class Source(Protocol):
+    """A source of fob content."""
+
+    async def lease(self, unit: Unit) -> Lease:
+        """Content and keys for this unit; the same content again while its turn is open.
+
+        Raises:
+            SourceError: there is none, or what there is is wrong.
+        """
+        ...
+
+    async def commit(self, lease: Lease, outcome: Outcome) -> None:
+        """The unit is done, or has failed for good."""
+        ...
+
+    async def abort(self, lease: Lease, touched: Touched) -> None:
+        """The attempt ended without an outcome; only Touched.NONE puts the content back."""
+        ...
+
+
+class Pool(Protocol):
+    """Who has which content: kept for a source that has no server to keep it.
+
+    The station's ledger is the one implementation; it is passed in, because a source does
+    not know the station.
+    """
+
+    def offer(self, contents: Iterable[Content]) -> None:
+        """These are to be had now; what was free and is not among them no longer is."""
+        ...
+
+    def claim(self, unit: Unit) -> tuple[str, Content] | None:
+        """Lease id and content for this unit, in one statement; None when nothing is free."""
+        ...
