@@ -3,6 +3,7 @@
 Encoding: GP Card Specification 2.3.1, 11.11.3 with the lengths of EMV CPS 1.1, 2.2.
 """
 
+import enum
 from collections.abc import Callable, Sequence
 
 from kfasync.core.apdu import CommandApdu
@@ -16,6 +17,17 @@ VALUE_MAX = 65535
 LONG_LENGTH = 0xFF  # in the place of a length: two more bytes hold it
 BLOCKS_MAX = 256  # P2 is one byte and must never wrap: the card takes 00 for a new start
 AES_BLOCK = 16
+
+
+class Dgi(enum.IntEnum):
+    """What the key fob applet is personalized with."""
+
+    SPID = 0xA001  # 40 hex digits as ASCII text
+    DEVICE_CERTIFICATE = 0xA002  # the fob's own, DER
+    PRIVATE_KEY = 0xA003  # P-256 scalar, 32 bytes; goes under the DEK
+    ICA = 0xA004  # intermediate CA's certificate, DER; the same on every fob
+    CMS_ROOT = 0xA005  # issuing CA's certificate, DER; the same on every fob
+    IRK = 0xA006  # identity resolving key of BLE, 16 bytes
 
 
 def encode(tag: int, value: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""The world on a desk: a simulated fob, and readers to place it on."""

@@ -1,0 +1,297 @@
+"""One container, the content of one fob, read strictly; and the CA files every fob shares.
+
+    <FESN>-<SPID>/FESN.txt            8 ASCII letters and digits
+                  irk_keyfob.key      base64 of the 16 bytes of the BLE IRK
+                  keyfob_private.der  PKCS#8 of a P-256 key (RFC 5208, RFC 5915)
+                  keyfob_public.der   device certificate (RFC 5280), CN = FESN
+    <certificates>/ica_cert.der, cms_root_cert.der
+
+A container holds these four files and nothing else but hidden names (a leading dot). No
+message repeats what a file holds.
+
+Who issued the device certificate is not checked: the CA files are content for the fob, and
+need not form a chain with it. Nor is a validity period: a fob outlives many a certificate,
+and the station's clock may be wrong. :class:`Container` shows it to whom it concerns.
+"""
+
+import base64
+import datetime
+import os
+import re
+import stat
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.x509.oid import NameOID
+
+from kfasync.errors import ContainerError
+from kfasync.model import Content
+from kfasync.secret import Secret
+
+ICA, CMS_ROOT = "ica_cert.der", "cms_root_cert.der"
+_FESN, _IRK = "FESN.txt", "irk_keyfob.key"
+_PRIVATE_KEY, _DEVICE_CERTIFICATE = "keyfob_private.der", "keyfob_public.der"
+
+# A hundred times what any of these files has; what is larger was put there by mistake.
+_MAX_SIZE = 64 * 1024
+_IRK_SIZE = 16  # Bluetooth Core Specification 5.4, vol 3, part H, 2.4.2.1
+_SCALAR_SIZE = 32  # of P-256, leading zeros included (RFC 5915, 3)
+_INTEGER, _OCTET_STRING, _SEQUENCE = 0x02, 0x04, 0x30  # identifier octets, X.690, 8.1.2
+
+# What cryptography raises for a file that is no X.509 certificate, early or late: names, key
+# and extensions are parsed only when they are asked for.
+_CERTIFICATE_ERRORS = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+class StaticCertificates(msgspec.Struct, frozen=True):
+    """The two CA certificates that every fob gets, as DER."""
+
+    ica: bytes
+    cms_root: bytes
+
+
+class Container(msgspec.Struct, frozen=True):
+    """What one container holds; the validity period is the device certificate's."""
+
+    content: Content
+    scalar: Secret
+    irk: Secret
+    device_certificate: bytes
+    not_valid_before: datetime.datetime
+    not_valid_after: datetime.datetime
+
+
+def read_certificates(directory: Path) -> StaticCertificates:
+    """Read the two CA certificates, each as :func:`read_ca_certificate` does."""
+    return StaticCertificates(
+        ica=read_ca_certificate(directory / ICA), cms_root=read_ca_certificate(directory / CMS_ROOT)
+    )
+
+
+def read_ca_certificate(path: Path) -> bytes:
+    """Read one CA certificate, as DER.
+
+    What it is called is the OEM's affair. It must be one that can sign others (RFC 5280,
+    4.2.1.9: basicConstraints with cA, or version 1), so that a device certificate which was
+    copied to the wrong place is found.
+
+    Raises:
+        ContainerError: it is missing, or is not such a certificate.
+    """
+    encoded, certificate = _certificate(path)
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        ca = constraints.value.ca
+    except x509.ExtensionNotFound:
+        ca = certificate.version is x509.Version.v1
+    except _CERTIFICATE_ERRORS as error:
+        raise _not_a_certificate(path) from error
+    if not ca:
+        raise ContainerError(path, "not the certificate of a CA; put the CA's there")
+    return encoded
+
+
+def read_container(path: Path) -> Container:
+    """Read one container.
+
+    Raises:
+        ContainerError: something in it is not as the format says.
+    """
+    content = parse_name(path)
+    _require_exact_files(path)
+    if _read(path / _FESN) != content.fesn.encode("ascii"):
+        raise ContainerError(
+            path / _FESN,
+            "not the FESN of the directory's name in 8 bytes without a line break; "
+            "correct whichever of the two is wrong",
+        )
+    encoded, certificate = _certificate(path / _DEVICE_CERTIFICATE)
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        public_key = certificate.public_key()
+    except _CERTIFICATE_ERRORS as error:
+        raise _not_a_certificate(path / _DEVICE_CERTIFICATE) from error
+    if [name.value for name in names] != [content.fesn]:
+        raise ContainerError(
+            path / _DEVICE_CERTIFICATE,
+            "the one CN of its subject is not the FESN; put this fob's certificate there",
+        )
+    return Container(
+        content=content,
+        scalar=_scalar(path / _PRIVATE_KEY, public_key),
+        irk=_irk(path / _IRK),
+        device_certificate=encoded,
+        not_valid_before=certificate.not_valid_before_utc,
+        not_valid_after=certificate.not_valid_after_utc,
+    )
+
+
+def parse_name(path: Path) -> Content:
+    """FESN and SPID, of which a container's name is made; looks at nothing on the disk.
+
+    Raises:
+        ContainerError: it is not the name of a container.
+    """
+    match = re.fullmatch(r"([0-9A-Za-z]{8})-([0-9A-Fa-f]{40})", path.name)
+    if match is None:
+        raise ContainerError(
+            path,
+            "its name is not <FESN>-<SPID>: 8 letters and digits, a hyphen, 40 hex digits; "
+            "rename it, or move it away if it is no container",
+        )
+    return Content(fesn=match[1], spid=match[2])
+
+
+def list_visible(directory: Path) -> list[Path]:
+    """Everything in a directory that is not hidden, sorted by name."""
+    try:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ContainerError(
+            directory, f"not a directory that can be read ({error.strerror}); check the path"
+        ) from error
+
+
+def _require_exact_files(path: Path) -> None:
+    _require_inside(path)
+    expected = {_FESN, _IRK, _PRIVATE_KEY, _DEVICE_CERTIFICATE}
+    names = {entry.name for entry in list_visible(path)}
+    for name in sorted(expected - names):
+        raise ContainerError(path / name, "missing; put it there")
+    for name in sorted(names - expected):
+        raise ContainerError(
+            path / name, "not a file of a container; remove it, or hide it with a leading dot"
+        )
+
+
+def _certificate(path: Path) -> tuple[bytes, x509.Certificate]:
+    encoded = bytes(_read(path))
+    try:
+        return encoded, x509.load_der_x509_certificate(encoded)
+    except _CERTIFICATE_ERRORS as error:
+        raise _not_a_certificate(path) from error
+
+
+def _not_a_certificate(path: Path) -> ContainerError:
+    return ContainerError(
+        path, "not one X.509 certificate in DER and nothing after it; convert PEM to DER"
+    )
+
+
+def _irk(path: Path) -> Secret:
+    buffer = _read(path)
+    try:
+        # The decoder gives bytes, which nobody can wipe: one short-lived copy of the IRK.
+        irk = Secret(base64.b64decode(buffer, validate=True))
+    except ValueError as error:
+        raise _not_an_irk(path) from error
+    finally:
+        buffer[:] = bytes(len(buffer))
+    if len(irk) != _IRK_SIZE:
+        raise _not_an_irk(path)
+    return irk
+
+
+def _not_an_irk(path: Path) -> ContainerError:
+    return ContainerError(
+        path, "not 16 bytes in base64: 24 characters and no line break; write it so"
+    )
+
+
+def _scalar(path: Path, public_key: CertificatePublicKeyTypes) -> Secret:
+    """The private scalar, if it is the other half of the public key; big-endian."""
+    buffer = _read(path)
+    try:
+        key = load_der_private_key(buffer, None)
+        scalar = _pkcs8_scalar(memoryview(buffer))
+    except TypeError as error:
+        raise ContainerError(path, "encrypted; store it without a password") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ContainerError(
+            path, "not one P-256 key as PKCS#8 in DER and nothing after it; convert it"
+        ) from error
+    finally:
+        buffer[:] = bytes(len(buffer))
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ContainerError(path, "not a key on P-256; put this fob's key there")
+    # A file whose own public key belongs to another scalar was refused when it was loaded.
+    if key.public_key() != public_key:
+        raise ContainerError(
+            path, "not the key of the device certificate beside it; put this fob's key there"
+        )
+    return scalar
+
+
+def _pkcs8_scalar(key: memoryview) -> Secret:
+    """Walk PrivateKeyInfo (RFC 5208, 5) to the octets of ECPrivateKey.privateKey (RFC 5915, 3).
+
+    cryptography has vouched for the key and would give its scalar as an int; taken from the
+    file's own buffer it is at no time an object that cannot be wiped.
+    """
+    info, _ = _element(key, _SEQUENCE)
+    _, info = _element(info, _INTEGER)
+    _, info = _element(info, _SEQUENCE)
+    octets, _ = _element(info, _OCTET_STRING)
+    ec_private_key, _ = _element(octets, _SEQUENCE)
+    _, ec_private_key = _element(ec_private_key, _INTEGER)
+    scalar, _ = _element(ec_private_key, _OCTET_STRING)
+    # cryptography 45 takes a scalar of any length; the card wants it whole.
+    if len(scalar) != _SCALAR_SIZE:
+        raise ValueError("the scalar is not of full length")
+    return Secret(scalar)
+
+
+def _element(data: memoryview, tag: int) -> tuple[memoryview, memoryview]:
+    """Contents of the first DER element, which has this tag, and what follows it (X.690, 8.1)."""
+    if len(data) < 2 or data[0] != tag:
+        raise ValueError("another element is expected here")
+    start, length = 2, data[1]
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start], "big")
+    if len(data) < start + length:
+        raise ValueError("the element is cut short")
+    return data[start : start + length], data[start + length :]
+
+
+def _read(path: Path) -> bytearray:
+    """The whole file, in a buffer that can be wiped."""
+    _require_inside(path)
+    try:
+        status = path.stat()
+        # Asked before it is opened: opening a FIFO waits until somebody writes into it.
+        if not stat.S_ISREG(status.st_mode):
+            raise ContainerError(path, "not a regular file; put the file itself there")
+        if status.st_size > _MAX_SIZE:
+            raise ContainerError(path, "larger than 64 KiB; put the right file there")
+        buffer = bytearray(status.st_size)
+        with path.open("rb", buffering=0) as file:
+            file.readinto(buffer)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return buffer
+
+
+def _require_inside(path: Path) -> None:
+    """Refuse a symbolic link that leads out of its directory."""
+    try:
+        real, parent = (os.path.realpath(one, strict=True) for one in (path, path.parent))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not Path(real).is_relative_to(parent):
+        raise ContainerError(path, "a symbolic link out of its directory; put a copy there")
+
+
+def _unreadable(path: Path, error: OSError) -> ContainerError:
+    return ContainerError(path, f"cannot be read ({error.strerror}); check that it is there")

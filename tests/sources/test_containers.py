@@ -1,0 +1,251 @@
+import random
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from kfasync.errors import ContainerError, SourceError
+from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
+from kfasync.secret import Secret
+from kfasync.sources.api import Source
+from kfasync.sources.container import read_certificates, read_container
+from kfasync.sources.containers import ContainerSource, check, scan
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CERTIFICATES = FIXTURES / "certificates"
+FIRST = "1KM0001E-59918C0096F859EC8BF6DA454E2E554A14DD4BD1"
+SECOND = "1KM0001F-95F12CA4718013F85A5F7C1F02C1382E2F03C7AB"
+
+KEYS = KeySet(
+    kvn=255,
+    enc=Secret(bytes(16)),
+    mac=Secret(bytes(16)),
+    dek=Secret(b"0123456789abcdef"),
+    kcv=KeyCheckValues(enc=b"enc", mac=b"mac", dek=b"dek"),
+)
+
+
+def unit(number: int) -> Unit:
+    uid = number.to_bytes(7, "big")
+    return Unit(uid=uid, diversification_uid=uid, atr=b"\x3b\x80\x80\x01\x01", profile="default")
+
+
+class MemoryPool:
+    """A pool that forgets everything at the end of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # lanes claim from worker threads
+        self._free: list[Content] = []
+        self._claims: dict[bytes, Content] = {}
+
+    def offer(self, contents: Iterable[Content]) -> None:
+        with self._lock:
+            claimed = set(self._claims.values())
+            self._free = [content for content in contents if content not in claimed]
+
+    def claim(self, unit: Unit) -> tuple[str, Content] | None:
+        with self._lock:
+            if unit.uid not in self._claims:
+                if not self._free:
+                    return None
+                self._claims[unit.uid] = self._free.pop(0)
+            return f"lease-{unit.uid.hex()}", self._claims[unit.uid]
+
+
+@pytest.fixture
+def containers(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURES / "containers", tmp_path / "containers"))
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CERTIFICATES, tmp_path / "certificates"))
+
+
+def content_of(name: str) -> Content:
+    fesn, _, spid = name.partition("-")
+    return Content(fesn=fesn, spid=spid)
+
+
+# ----------------------------------------------------------------- directories of containers
+
+
+def test_a_scan_is_sorted_by_fesn(containers: Path) -> None:
+    names = [f"1KM{number:05X}-{'0' * 40}" for number in range(0x20, 0x40)]
+    for name in random.sample(names, len(names)):
+        (containers / name).mkdir()
+    assert scan(containers) == [content_of(name) for name in [FIRST, SECOND, *names]]
+
+
+def test_hidden_names_are_overlooked(containers: Path, certificates: Path) -> None:
+    (containers / ".half-copied").mkdir()
+    (containers / ".half-copied" / "anything").write_bytes(b"")
+    assert scan(containers) == [content_of(FIRST), content_of(SECOND)]
+    assert [error for _, error in check(containers, certificates)] == [None] * 4
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", FIRST[:-1], f"{FIRST}\n"])
+def test_a_scan_refuses_what_has_not_the_name_of_a_container(containers: Path, name: str) -> None:
+    wrong = (containers / FIRST).rename(containers / name)
+    with pytest.raises(ContainerError, match="its name is not <FESN>-<SPID>") as caught:
+        scan(containers)
+    assert caught.value.path == wrong
+
+
+@pytest.mark.parametrize("wrong", ["gone", f"containers/{FIRST}/FESN.txt"])
+def test_a_directory_that_is_none_is_refused(containers: Path, wrong: str) -> None:
+    path = containers.parent / wrong
+    with pytest.raises(ContainerError, match="not a directory that can be read"):
+        scan(path)
+    found = list(check(path, CERTIFICATES))
+    assert [(name, error is None) for name, error in found] == [
+        (CERTIFICATES / "ica_cert.der", True),
+        (CERTIFICATES / "cms_root_cert.der", True),
+        (path, False),
+    ]
+
+
+def test_two_containers_of_one_fesn_are_refused(containers: Path) -> None:
+    twin = containers / f"1KM0001E-{'A' * 40}"
+    shutil.copytree(containers / FIRST, twin)
+    with pytest.raises(ContainerError, match="another container has this FESN") as caught:
+        scan(containers)
+    assert caught.value.path == twin
+    wrong = {path for path, error in check(containers, CERTIFICATES) if error is not None}
+    assert wrong == {containers / FIRST, twin}
+
+
+def test_a_check_tells_everything_that_is_wrong(containers: Path, certificates: Path) -> None:
+    (containers / FIRST / "FESN.txt").unlink()
+    (containers / SECOND / "irk_keyfob.key").write_bytes(b"")
+    (containers / "Thumbs.db").write_bytes(b"")
+    (certificates / "cms_root_cert.der").unlink()
+    found = [(path.name, error) for path, error in check(containers, certificates)]
+    assert [(name, error and error.path.name) for name, error in found] == [
+        ("ica_cert.der", None),
+        ("cms_root_cert.der", "cms_root_cert.der"),
+        (FIRST, "FESN.txt"),
+        (SECOND, "irk_keyfob.key"),
+        ("Thumbs.db", "Thumbs.db"),
+    ]
+
+
+# ---------------------------------------------------------------------------------- the source
+
+
+def stream_size(items: Iterable[Item]) -> int:
+    """Tag, length and data of every DGI; the scalar is padded to three AES blocks."""
+    total = 0
+    for item in items:
+        size = 48 if item.under_dek else len(item.value)
+        total += 2 + (1 if size < 255 else 3) + size
+    return total
+
+
+async def lease_both(source: Source) -> list[Lease]:
+    return [await source.lease(unit(1)), await source.lease(unit(2))]
+
+
+@pytest.mark.anyio
+async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    lease = await source.lease(unit(1))
+    read = read_container(FIXTURES / "containers" / FIRST)
+    static = read_certificates(CERTIFICATES)
+    assert lease == Lease(
+        lease_id="lease-00000000000001",
+        unit=unit(1),
+        content=content_of(FIRST),
+        keys=KEYS,
+        items=(
+            Item(0xA003, read.scalar, under_dek=True),
+            Item(0xA001, FIRST[9:].encode("ascii")),
+            Item(0xA002, read.device_certificate),
+            Item(0xA004, static.ica),
+            Item(0xA005, static.cms_root),
+            Item(0xA006, read.irk),
+        ),
+        expires_at_s=None,
+        issuer_checked=False,
+    )
+
+
+@pytest.mark.anyio
+async def test_the_fixtures_give_streams_of_1709_and_1707_bytes() -> None:
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    leases = await lease_both(source)
+    assert [stream_size(lease.items) for lease in leases] == [1709, 1707]
+
+
+@pytest.mark.anyio
+async def test_no_repr_of_a_lease_shows_a_secret() -> None:
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    lease = await source.lease(unit(1))
+    secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
+    assert [len(secret) for secret in secrets] == [32, 16]
+    assert not [one for one in secrets if repr(bytes(one.expose()))[2:-1] in repr(lease)]
+
+
+@pytest.mark.anyio
+async def test_one_unit_gets_the_same_content_again_and_another_unit_another(
+    containers: Path,
+) -> None:
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    one, another = await lease_both(source)
+    assert (one.content, another.content) == (content_of(FIRST), content_of(SECOND))
+    assert await source.lease(unit(1)) == one
+
+
+@pytest.mark.anyio
+async def test_when_none_is_free_the_directory_is_looked_at_again(containers: Path) -> None:
+    shutil.move(containers / SECOND, containers.parent / SECOND)
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    await source.lease(unit(1))
+    with pytest.raises(SourceError, match="none of 1 containers is free; add containers"):
+        await source.lease(unit(2))
+    shutil.move(containers.parent / SECOND, containers / SECOND)
+    assert (await source.lease(unit(2))).content == content_of(SECOND)
+
+
+@pytest.mark.anyio
+async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: Path) -> None:
+    (containers / FIRST / "irk_keyfob.key").write_bytes(b"")
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    for _ in range(2):
+        with pytest.raises(ContainerError, match="not 16 bytes in base64"):
+            await source.lease(unit(1))
+    assert (await source.lease(unit(2))).content == content_of(SECOND)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["commit", "abort"])
+async def test_the_end_of_a_lease_wipes_the_fobs_secrets_and_no_key(
+    containers: Path, end: str
+) -> None:
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    lease = await source.lease(unit(1))
+    again = await source.lease(unit(1))
+    if end == "commit":
+        await source.commit(lease, Outcome.PASS)
+    else:
+        await source.abort(lease, Touched.NONE)
+    secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
+    assert secrets == [Secret(bytes(32)), Secret(bytes(16))]
+    assert lease.keys.dek == Secret(b"0123456789abcdef")
+    assert again == await source.lease(unit(1))
+
+
+def test_a_source_does_not_open_without_its_ca_certificates(
+    containers: Path, certificates: Path
+) -> None:
+    (certificates / "ica_cert.der").unlink()
+    with pytest.raises(ContainerError, match=r"ica_cert\.der"):
+        ContainerSource.open(containers, certificates, KEYS, MemoryPool())
+
+
+def test_a_source_does_not_open_over_a_wrong_name(containers: Path) -> None:
+    (containers / "Thumbs.db").write_bytes(b"")
+    with pytest.raises(ContainerError, match=r"Thumbs\.db"):
+        ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
