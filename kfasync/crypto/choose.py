@@ -1,7 +1,8 @@
 """Which crypto path a station runs on."""
 
 from kfasync.core.scp03 import SoftwarePath
-from kfasync.crypto.api import CryptoPath
+from kfasync.crypto.answers import check_aes, check_path
+from kfasync.crypto.api import Aes, CryptoPath
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.crypto.pure import PureAes
 from kfasync.errors import CryptoPathError
@@ -15,20 +16,25 @@ def available() -> list[str]:
 
 
 def choose(name: str = AUTO) -> CryptoPath:
-    """The path of that name; ``auto`` is the fastest one there is.
+    """The path of that name, after its known answers; ``auto`` is the fastest one there is.
 
     Raises:
-        CryptoPathError: there is no such path here.
+        CryptoPathError: there is no such path here, or it fails a known answer.
     """
     if name == AUTO:
         name = available()[0]
+    aes: Aes
     match name:
         case OpensslAes.name:
-            return SoftwarePath(OpensslAes())
+            aes = OpensslAes()
         case PureAes.name:
-            return SoftwarePath(PureAes())
+            aes = PureAes()
         case _:
             raise CryptoPathError(
                 f"there is no crypto path {name!r} here; choose one of "
                 f"{', '.join([AUTO, *available()])}"
             )
+    check_aes(aes)
+    path = SoftwarePath(aes)
+    check_path(path)
+    return path

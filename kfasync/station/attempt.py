@@ -1,0 +1,229 @@
+"""One attempt on one fob: the only loop that meets the world."""
+
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, assert_never
+
+import anyio
+import msgspec
+from anyio import from_thread
+
+from kfasync import __version__
+from kfasync.cards.api import Card
+from kfasync.core.flow import (
+    Durable,
+    Effect,
+    Exchange,
+    Flow,
+    Identified,
+    Mark,
+    NeedLease,
+    Provisioning,
+    Standing,
+)
+from kfasync.errors import KfError, LeaseExpiredError
+from kfasync.model import ContentState, Lease, Scp03Mode, Unit
+from kfasync.station.audit import AttemptRecord, Journal, now
+from kfasync.station.desk import Desk
+from kfasync.station.policy import Verdict, judge, settle
+
+CHALLENGE_SIZE = {Scp03Mode.S8: 8, Scp03Mode.S16: 16}
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """How an attempt ended, as the ledger has it."""
+
+    record: AttemptRecord
+    verdict: Verdict
+
+
+class Attempt:
+    """Drives the flow of one fob, in a worker thread from beginning to end.
+
+    Args:
+        watched: put around every call that may never return, for the lane's watchdog.
+        progress: told of every command that is about to leave.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        slot: int,
+        reader: str,
+        card: Card,
+        *,
+        watched: Callable[[], AbstractContextManager[None]],
+        progress: Callable[[Exchange, Provisioning], None],
+    ) -> None:
+        self._desk = desk
+        self._slot = slot
+        self._reader = reader
+        self._card = card
+        self._watched = watched
+        self._progress = progress
+        self._journal = Journal()
+        self._held = ExitStack()
+        self._state = Provisioning(
+            desk.profile,
+            desk.path,
+            atr=card.atr,
+            host_challenge=secrets.token_bytes(CHALLENGE_SIZE[desk.profile.scp03_mode]),
+        )
+
+    def run(self) -> Conclusion:
+        """See the fob through.
+
+        Raises:
+            LedgerError: the outcome could not be written, so there is none.
+        """
+        with self._held:
+            try:
+                self._drive(self._state.run())
+            except KfError as error:
+                return self._conclude(error)
+            except BaseException as error:
+                # Cancellation, or a fault of ours: what the card has seen is settled all the
+                # same, and then it goes its way.
+                self._conclude(error)
+                raise
+            return self._conclude(None)
+
+    def _drive(self, flow: Flow[None]) -> None:
+        try:
+            effect = next(flow)
+            while True:
+                self._journal.enter(self._state.stage)
+                try:
+                    reply = self._perform(effect)
+                except KfError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(reply)
+        except StopIteration:
+            return
+        finally:
+            flow.close()
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Exchange():
+                return self._exchange(effect)
+            case Identified(unit):
+                return self._identify(unit)
+            case NeedLease(unit):
+                return from_thread.run(self._desk.source.lease, unit)
+            case Durable(lease, mark):
+                return self._write_down(lease, mark)
+            case _:
+                assert_never(effect)
+
+    def _exchange(self, exchange: Exchange) -> bytes:
+        if exchange.interruptible:
+            from_thread.check_cancelled()
+        self._progress(exchange, self._state)
+        began = time.monotonic_ns()
+        answer = b""
+        try:
+            with self._watched():
+                answer = self._card.transmit(exchange.command)
+        finally:
+            # A command that got no answer is in the transcript too: it may have arrived.
+            took_us = (time.monotonic_ns() - began) // 1000
+            self._journal.exchanged(exchange, answer, took_us)
+        return answer
+
+    def _identify(self, unit: Unit) -> Standing:
+        self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
+        return self._desk.ledger.standing(unit)
+
+    def _write_down(self, lease: Lease, mark: Mark) -> None:
+        expires = lease.expires_at_s
+        if mark is Mark.BURNED and expires is not None and time.monotonic() >= expires:
+            raise LeaseExpiredError(
+                f"the lease of container {lease.content.fesn} ran out before the fob was ready"
+            )
+        self._desk.ledger.mark(lease, mark)
+
+    # ------------------------------------------------------------------ its end
+
+    def _conclude(self, error: BaseException | None) -> Conclusion:
+        state, verdict = self._state, judge(self._state, error)
+        content = settle(state, verdict.disposition) if state.lease else None
+        record = self._record(verdict)
+        self._desk.ledger.finish(
+            record.attempt,
+            record.json(),
+            disposition=verdict.disposition,
+            unit=state.unit,
+            lease=state.lease,
+            state=content,
+        )
+        self._desk.audit.follow()
+        if state.lease is not None:
+            from_thread.run(self._hand_back, state.lease, content, verdict)
+        return Conclusion(record, verdict)
+
+    async def _hand_back(
+        self, lease: Lease, content: ContentState | None, verdict: Verdict
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            if content in (ContentState.CONSUMED, ContentState.QUARANTINED):
+                await self._desk.source.commit(lease, verdict.outcome)
+            else:
+                await self._desk.source.abort(lease, self._state.touched)
+
+    def _record(self, verdict: Verdict) -> AttemptRecord:
+        state, desk = self._state, self._desk
+        unit, lease, facts = state.unit, state.lease, state.facts
+        kcv = msgspec.structs.asdict(lease.keys.kcv) if lease else None
+        return AttemptRecord(
+            attempt=uuid.uuid4().hex,
+            station=desk.station,
+            slot=self._slot,
+            reader=self._reader,
+            software=__version__,
+            config_sha256=desk.config_sha256,
+            crypto_path=desk.path.name,
+            provider_sha256=None,
+            started=self._journal.started,
+            finished=now(),
+            stages=self._journal.stages(),
+            uid=_hex(unit.uid) if unit else None,
+            atr=_hex(self._card.atr),
+            profile=desk.profile.name,
+            fesn=lease.content.fesn if lease else None,
+            spid=lease.content.spid if lease else None,
+            kvn=facts.kvn if facts else None,
+            kcv={name: _hex(value) for name, value in kcv.items()} if kcv else None,
+            layout=facts.layout.value if facts else None,
+            i_param=f"{facts.i_param:02X}" if facts and facts.i_param is not None else None,
+            sequence_counter=facts.sequence_counter if facts else None,
+            key_diversification_data=_hex(facts.key_diversification_data) if facts else None,
+            security_level=desk.profile.security_level.value,
+            scp03_mode=desk.profile.scp03_mode.value,
+            device_certificate_issuer_checked=bool(lease and lease.issuer_checked),
+            outcome=verdict.outcome.value,
+            disposition=verdict.disposition.value,
+            stage=state.stage,
+            cause=verdict.cause,
+            sw=f"{verdict.sw:04X}" if verdict.sw is not None else None,
+            message=verdict.message,
+            operator_action=verdict.operator_action,
+            intended_state="FACTORY",
+            observed_state=_observed(state),
+            transcript=tuple(self._journal.transcript),
+        )
+
+
+def _observed(state: Provisioning) -> str:
+    """The applet's life-cycle state as this attempt saw it."""
+    if state.factory:
+        return "FACTORY"
+    return "UNPERSONALIZED" if state.stored else "UNKNOWN"
+
+
+def _hex(value: bytes) -> str:
+    return value.hex().upper()

@@ -1,0 +1,276 @@
+"""The configuration of a station: one TOML file, read strictly."""
+
+import enum
+import hashlib
+import re
+import tomllib
+import typing
+from pathlib import Path
+from typing import Any, Literal, Self, TypeGuard, TypeVar
+
+import msgspec
+
+from kfasync.core.profile import CardProfile
+from kfasync.core.scp03 import key_check_value
+from kfasync.crypto.api import Aes
+from kfasync.errors import ConfigError
+from kfasync.model import KeyCheckValues, KeySet
+from kfasync.secret import Secret
+
+SIMULATED = "simulated"
+T = TypeVar("T")
+
+TEMPLATE = """\
+# A kfasync station. Relative paths are relative to this file.
+
+[station]
+id = "EOL-01"                     # names this station in every record
+data_dir = "var"                  # ledger and audit log; one station at a time
+# card_timeout_s = 10.0           # a card that is silent for longer is cut off
+
+[card]                            # or: profile = "card.toml", a file with these keys
+aid = "A000000857"
+key_version = 255                 # 0 = the card's first
+security_level = "01"             # "01" "03" "11" "13" "33"; at "01" the BLE IRK goes in clear
+scp03_mode = "S8"                 # "S8" "S16"
+layout = "auto"                   # "auto" "gp" "rev3"
+# block_size = 245                # plain bytes in one STORE DATA; default: 245 or the most that fit
+# store_data_p1 = "00"            # some cards want "88"
+# store_data_last_p1 = "80"
+# uid_source = "get-data"         # "get-data" "key-diversification-data" "cplc"
+# uid_padding = "raw"             # "raw" "left" "right": to 10 bytes, for key diversification
+# challenge_aid = ""              # where the card's pseudo-random challenge is over another AID
+# post_personalization = ["00DB0000030A0101", "00DB0000030B0101"]
+
+# [[lane]]                        # none at all: every PC/SC reader
+# reader = "ACS ACR1252 [00 00]"  # as `kfasync readers` prints it, or "simulated"
+
+[source]
+kind = "containers"
+path = "fixtures/containers"      # one directory, one data_dir: the ledger knows what is issued
+certificates = "fixtures/certificates"
+
+[source.keys]                     # development samples (OEF B212) only
+enc = "8b4b8d7ec45dfa503a35f6df8f6bbdd9"
+mac = "42fd95e83821260c5b90463af7996313"
+dek = "1b988a47ac94632f7020734ca172eed8"
+# kcv = { enc = "...", mac = "...", dek = "..." }   # checked before a card sees anything
+
+[crypto]
+path = "auto"                     # "auto" "cryptography" "pure"
+"""
+
+
+class StationSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[station]``."""
+
+    id: str
+    data_dir: str = "var"
+    card_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.id.strip():
+            raise ValueError("id is empty; it names this station in every record")
+        if not 0 < self.card_timeout_s <= 600:
+            raise ValueError(f"card_timeout_s {self.card_timeout_s} is not above 0 and up to 600")
+
+
+class LaneSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[lane]]``."""
+
+    reader: str
+
+
+class KcvSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``kcv`` of ``[source.keys]``: six hex digits each."""
+
+    enc: str
+    mac: str
+    dek: str
+
+    def __post_init__(self) -> None:
+        for name in ("enc", "mac", "dek"):
+            if not re.fullmatch("[0-9A-Fa-f]{6}", getattr(self, name)):
+                raise ValueError(f"{name} is not six hex digits, the first 3 bytes of a check")
+
+
+class KeysSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[source.keys]``: one static key set for every fob, as development samples have it."""
+
+    enc: Secret
+    mac: Secret
+    dek: Secret
+    kcv: KcvSection | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.enc), len(self.mac), len(self.dek)}
+        if len(sizes) > 1 or not sizes <= {16, 24, 32}:
+            raise ValueError("enc, mac and dek are not all 16, all 24 or all 32 bytes long")
+
+    def key_set(self, kvn: int, aes: Aes) -> KeySet:
+        """The key set, with the check values that were given or else its own."""
+        if self.kcv is not None:
+            kcv = KeyCheckValues(*(bytes.fromhex(v) for v in msgspec.structs.astuple(self.kcv)))
+        else:
+            keys = (self.enc, self.mac, self.dek)
+            kcv = KeyCheckValues(*(key_check_value(aes.key(key)) for key in keys))
+        return KeySet(kvn, self.enc, self.mac, self.dek, kcv)
+
+
+class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[source]``."""
+
+    kind: Literal["containers"]
+    path: str
+    certificates: str
+    keys: KeysSection
+
+
+class CryptoSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[crypto]``."""
+
+    path: Literal["auto", "cryptography", "pure"] = "auto"
+
+
+class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole configuration."""
+
+    station: StationSection
+    source: SourceSection
+    card: CardProfile = CardProfile()
+    lane: tuple[LaneSection, ...] = ()
+    crypto: CryptoSection = CryptoSection()
+
+    @classmethod
+    def parse(cls, text: str, directory: Path, name: str) -> Self:
+        """Read a configuration; ``name`` is what messages call it.
+
+        Raises:
+            ConfigError: it is not TOML, or a key is unknown, missing or wrong.
+        """
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError("", f"{name}: not TOML: {error}") from None
+        card = table.get("card", {})
+        if isinstance(card, dict) and "profile" in card:
+            table["card"] = _profile_file(card, directory, text, name)
+        return _convert(table, cls, text, name)
+
+
+class LoadedConfig(msgspec.Struct, frozen=True):
+    """A configuration with the place it was read from."""
+
+    config: StationConfig
+    directory: Path
+    sha256: str
+
+    def resolve(self, path: str) -> Path:
+        """A path of the configuration, relative to its file."""
+        return self.directory / path
+
+
+def load(path: Path) -> LoadedConfig:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read, or :meth:`StationConfig.parse` refuses it.
+    """
+    text = _read(path, "configuration", "make one with `kfasync config template`")
+    config = StationConfig.parse(text, path.parent, str(path))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return LoadedConfig(config, path.resolve().parent, digest)
+
+
+def _profile_file(card: dict[str, Any], directory: Path, text: str, name: str) -> Any:
+    others = sorted(set(card) - {"profile"})
+    if others:
+        raise ConfigError(
+            f"card.{others[0]}",
+            f"{name}{_line(text, ['card', others[0]])}: card.{others[0]} stands beside "
+            "card.profile; put it into the profile file",
+        )
+    if not isinstance(card["profile"], str):
+        raise ConfigError("card.profile", f"{name}: card.profile is not the name of a file")
+    path = directory / card["profile"]
+    profile_text = _read(path, "card profile", "card.profile names it, relative to that file")
+    try:
+        table = tomllib.loads(profile_text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("card.profile", f"{path}: not TOML: {error}") from None
+    # Refused here already, so that the message names the profile's own file and line.
+    _convert(table, CardProfile, profile_text, str(path))
+    return table
+
+
+def _read(path: Path, what: str, way_out: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(
+            "", f"{what} {path} cannot be read ({error.strerror}); {way_out}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("", f"{what} {path} is not UTF-8 text") from error
+
+
+def _convert(table: Any, kind: type[T], text: str, name: str) -> T:
+    try:
+        return msgspec.convert(table, kind, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        sentence, _, place = str(error).partition(" - at `$")
+        keys = re.findall(r"[^.\[\]`]+", place)
+        # The message names the offending key itself, or begins with it.
+        word = re.search(r"`(\w+)`$", sentence) if "field" in sentence else None
+        first = sentence.split(" ", 1)[0]
+        if word is not None:
+            keys.append(word[1])
+        elif first.islower() and re.search(rf"(?m)^\s*{re.escape(first)}\s*=", text):
+            keys.append(first)
+        key = ".".join(keys)
+        where = f"{name}{_line(text, keys)}"
+        choice = _choice(kind, keys)
+        raise ConfigError(key, f"{where}: {key or 'the file'}: {sentence}{choice}") from None
+
+
+def _choice(kind: Any, keys: list[str]) -> str:
+    """What could have been written there, where that is a short list."""
+    for key in keys:
+        # The struct itself, or the one inside of `tuple[Struct, ...]` or `Struct | None`.
+        struct = next((k for k in (kind, *typing.get_args(kind)) if _is_struct(k)), None)
+        if key.isdigit() or struct is None:
+            continue
+        fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+        if key not in fields:
+            return f"; known here: {', '.join(fields)}"
+        kind = fields[key]
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return f"; choose one of {', '.join(str(member.value) for member in kind)}"
+    if typing.get_origin(kind) is Literal:
+        return f"; choose one of {', '.join(typing.get_args(kind))}"
+    return ""
+
+
+def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _secret(kind: type, value: object) -> object:
+    if kind is Secret and isinstance(value, str):
+        return Secret.from_hex(value)
+    raise ValueError("Expected hex digits in quotes")
+
+
+def _line(text: str, keys: list[str]) -> str:
+    """`` line N`` of the deepest of the keys that is written down, or nothing."""
+    found, table = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\[?([\w.\s]+)\]", line):
+            table = header[1].strip()
+            if keys[: len(table.split("."))] == table.split("."):
+                found = number
+        elif table.split(".")[0] in ("", *keys[:1]) and any(
+            re.match(rf"\s*{re.escape(key)}\s*=", line) for key in keys[-1:]
+        ):
+            return f" line {number}"
+    return f" line {found}" if found else ""

@@ -1,0 +1,402 @@
+"""The ledger: which content belongs to which unit, and what became of both.
+
+    FREE -> RESERVED -> BURNED -> CONSUMED | QUARANTINED
+
+A SQLite file in WAL mode with ``synchronous=FULL``: when a call returns, it is on disk.
+Every change is one transaction begun with BEGIN IMMEDIATE, and a claim is one statement:
+read first and write after, and two lanes are given the same content. One station at a time
+holds a ledger, by a lock of the operating system that dies with the process; so at the start
+every RESERVED is left over and free again, and every BURNED is somebody's half-written fob.
+"""
+
+import datetime
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from kfasync.core.flow import Mark, Standing
+from kfasync.errors import (
+    AlreadyProvisionedError,
+    LeaseExpiredError,
+    LedgerError,
+    UnitRejectedError,
+)
+from kfasync.model import Content, ContentState, Disposition, Lease, Touched, Unit
+from kfasync.station.lock import StationLock
+from kfasync.station.schema import SCHEMA_VERSION, content, journal, metadata, record
+
+FILE_NAME = "ledger.sqlite3"
+
+# From which states content may come into each; CONSUMED also demands that last_sent is set.
+_FROM = {
+    ContentState.FREE: (ContentState.RESERVED,),
+    ContentState.CONSUMED: (ContentState.BURNED,),
+    ContentState.QUARANTINED: (ContentState.BURNED,),
+}
+_EVENTS = {
+    ContentState.FREE: "released",
+    ContentState.CONSUMED: "consumed",
+    ContentState.QUARANTINED: "quarantined",
+}
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A unit whose content is burned and whose outcome nobody knows: place it again."""
+
+    uid: str
+    content: Content
+    last_sent: bool
+
+
+class Ledger:
+    """The ledger of one station; thread-safe."""
+
+    def __init__(self, engine: sa.Engine, lock: StationLock) -> None:
+        self._engine = engine
+        self._lock = lock
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open the ledger of a data directory, making both where they are not there.
+
+        Raises:
+            LedgerError: another station holds it, or it cannot be read or written.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"data directory {directory} cannot be made ({error.strerror}); "
+                "set data_dir in [station] to a place that can be written"
+            ) from error
+        lock = StationLock.take(directory)
+        engine = sa.create_engine(f"sqlite:///{directory / FILE_NAME}")
+        sa.event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "begin", _begin)
+        ledger = cls(engine, lock)
+        try:
+            ledger._prepare(directory / FILE_NAME)
+        except LedgerError:
+            ledger.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Close the database and let another station have it."""
+        self._engine.dispose()
+        self._lock.release()
+
+    # ------------------------------------------------------------------ as a pool
+
+    def offer(self, contents: Iterable[Content]) -> None:
+        """These are to be had now; what was free and is not among them no longer is.
+
+        Raises:
+            LedgerError: one of them was issued before under another SPID.
+        """
+        offered = {offer.fesn: offer.spid for offer in contents}
+        with self._transaction() as connection:
+            connection.execute(sa.delete(content).where(content.c.state == ContentState.FREE.value))
+            issued = connection.execute(sa.select(content.c.fesn, content.c.spid)).all()
+            for fesn, spid in issued:
+                other = offered.pop(fesn, spid)
+                if other != spid:
+                    raise LedgerError(
+                        f"container {fesn}-{other}: FESN {fesn} has been issued with another "
+                        "SPID; remove the directory, a serial number is used once"
+                    )
+            free = {"state": ContentState.FREE.value, "changed_at": _now()}
+            rows = [{"fesn": fesn, "spid": spid, **free} for fesn, spid in offered.items()]
+            if rows:
+                connection.execute(sa.insert(content), rows)
+
+    def claim(self, unit: Unit) -> tuple[str, Content] | None:
+        """Lease id and content: the unit's own where it has some, else free content, else None.
+
+        Raises:
+            UnitError: the unit has had its turn.
+        """
+        lease_id, uid = uuid.uuid4().hex, unit.uid.hex()
+        own = (
+            (content.c.uid == uid)
+            & (content.c.profile == unit.profile)
+            & (content.c.state.in_([ContentState.RESERVED.value, ContentState.BURNED.value]))
+        )
+        free = content.c.state == ContentState.FREE.value
+        chosen = (
+            sa.select(content.c.fesn)
+            .where(own | free)
+            .order_by(free, content.c.fesn)
+            .limit(1)
+            .scalar_subquery()
+        )
+        claim = (
+            sa.update(content)
+            .where(content.c.fesn == chosen)
+            .values(
+                state=sa.case((free, ContentState.RESERVED.value), else_=content.c.state),
+                uid=uid,
+                profile=unit.profile,
+                lease_id=lease_id,
+                changed_at=_now(),
+            )
+            .returning(content.c.fesn, content.c.spid)
+        )
+        try:
+            with self._transaction() as connection:
+                row = connection.execute(claim).one_or_none()
+                if row is not None:
+                    _note(connection, row.fesn, uid, "reserved", lease_id)
+        except IntegrityError:
+            row = None
+        if row is None:
+            self.standing(unit)  # raises when this unit must not have any
+            return None
+        return lease_id, Content(row.fesn, row.spid)
+
+    # ------------------------------------------------------------------ one attempt
+
+    def standing(self, unit: Unit) -> Standing:
+        """What earlier attempts did to this unit.
+
+        Raises:
+            AlreadyProvisionedError, UnitRejectedError: it has had its turn.
+        """
+        with self._transaction() as connection:
+            row = connection.execute(
+                sa.select(content).where(
+                    content.c.uid == unit.uid.hex(), content.c.profile == unit.profile
+                )
+            ).one_or_none()
+            if row is None or row.state == ContentState.RESERVED.value:
+                return Standing()
+            if row.state == ContentState.BURNED.value:
+                return Standing(Touched.UNKNOWN if row.last_sent else Touched.PARTIAL)
+            text = connection.execute(
+                sa.select(record.c.json).where(record.c.attempt == row.attempt)
+            ).scalar_one()
+        final = json.loads(text)
+        uid = unit.uid.hex().upper()
+        when = f"{final['finished']} as {row.fesn} (record {row.attempt})"
+        if row.state == ContentState.CONSUMED.value:
+            raise AlreadyProvisionedError(f"fob {uid} was provisioned already on {when}")
+        raise UnitRejectedError(
+            f"fob {uid} failed for good on {when}: {final['message']}; put it aside"
+        )
+
+    def mark(self, lease: Lease, mark: Mark) -> None:
+        """Write down what is about to happen to the card; durable when this returns.
+
+        Raises:
+            LeaseExpiredError: the content is no longer this lease's.
+        """
+        change: dict[str, Any] = {"changed_at": _now(), "state": ContentState.BURNED.value}
+        if mark is not Mark.BURNED:
+            change["last_sent"] = int(mark is Mark.LAST_SENT)
+        came_from = [ContentState.BURNED.value]
+        if mark is Mark.BURNED:
+            came_from.append(ContentState.RESERVED.value)
+        fesn = lease.content.fesn
+        with self._transaction() as connection:
+            changed = connection.execute(
+                sa.update(content)
+                .where(
+                    content.c.fesn == fesn,
+                    content.c.lease_id == lease.lease_id,
+                    content.c.uid == lease.unit.uid.hex(),
+                    content.c.state.in_(came_from),
+                )
+                .values(**change)
+            ).rowcount
+            if changed != 1:
+                raise LeaseExpiredError(
+                    f"container {fesn} is no longer leased to this attempt; place the fob again"
+                )
+            _note(connection, fesn, lease.unit.uid.hex(), mark.value, lease.lease_id)
+
+    def finish(
+        self,
+        attempt: str,
+        text: str,
+        *,
+        disposition: Disposition,
+        unit: Unit | None,
+        lease: Lease | None,
+        state: ContentState | None,
+    ) -> None:
+        """Outcome and record of one attempt, in one transaction.
+
+        ``state`` is what becomes of the leased content; None or BURNED leave it as it is.
+
+        Raises:
+            LedgerError: the content cannot come into that state; nothing is written.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                sa.insert(record).values(
+                    attempt=attempt,
+                    uid=unit.uid.hex() if unit else None,
+                    profile=unit.profile if unit else None,
+                    disposition=disposition.value,
+                    json=text,
+                )
+            )
+            if lease is not None and state in _FROM:
+                _settle(connection, attempt, lease, state)
+            if lease is None and unit is not None:
+                # Content that was claimed and then could not be read never became a lease.
+                _release(connection, unit)
+
+    # ------------------------------------------------------------------ looking back
+
+    def unfinished(self) -> list[Unfinished]:
+        """Units with burned content and no outcome, oldest first."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                sa.select(content)
+                .where(content.c.state == ContentState.BURNED.value)
+                .order_by(content.c.changed_at)
+            ).all()
+        return [
+            Unfinished(row.uid.upper(), Content(row.fesn, row.spid), bool(row.last_sent))
+            for row in rows
+        ]
+
+    def counts(self) -> dict[ContentState, int]:
+        """How much content is in each state."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                sa.select(content.c.state, sa.func.count()).group_by(content.c.state)
+            ).all()
+        found = {row[0]: row[1] for row in rows}
+        return {state: found.get(state.value, 0) for state in ContentState}
+
+    def records_after(self, attempt: str | None) -> Iterator[str]:
+        """The records written after that one, in order; all of them after None.
+
+        Raises:
+            LedgerError: there is no such record here.
+        """
+        with self._transaction() as connection:
+            last: int | None = 0
+            if attempt is not None:
+                last = connection.execute(
+                    sa.select(record.c.id).where(record.c.attempt == attempt)
+                ).scalar_one_or_none()
+                if last is None:
+                    raise LedgerError(f"record {attempt} is not in this ledger")
+            yield from connection.execute(
+                sa.select(record.c.json).where(record.c.id > last).order_by(record.c.id)
+            ).scalars()
+
+    # ------------------------------------------------------------------ inside
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise LedgerError(
+                f"the ledger {self._engine.url.database} cannot be used: "
+                f"{getattr(error, 'orig', None) or error}"
+            ) from error
+
+    def _prepare(self, path: Path) -> None:
+        with self._transaction() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version not in (0, SCHEMA_VERSION):
+                raise LedgerError(
+                    f"{path} was written by another version of kfasync (schema {version}); "
+                    "use that version, or another data_dir"
+                )
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            left_over = connection.execute(
+                sa.select(content.c.fesn, content.c.uid, content.c.lease_id).where(
+                    content.c.state == ContentState.RESERVED.value
+                )
+            ).all()
+            for row in left_over:
+                _note(connection, row.fesn, row.uid, "released", row.lease_id)
+            connection.execute(
+                sa.update(content)
+                .where(content.c.state == ContentState.RESERVED.value)
+                .values(**_FREED)
+            )
+
+
+_FREED: dict[str, Any] = {
+    "state": ContentState.FREE.value,
+    "uid": None,
+    "profile": None,
+    "lease_id": None,
+    "attempt": None,
+}
+
+
+def _settle(connection: sa.Connection, attempt: str, lease: Lease, state: ContentState) -> None:
+    fesn, uid = lease.content.fesn, lease.unit.uid.hex()
+    where = [
+        content.c.fesn == fesn,
+        content.c.uid == uid,
+        content.c.lease_id == lease.lease_id,
+        content.c.state.in_([origin.value for origin in _FROM[state]]),
+    ]
+    change: dict[str, Any] = {"changed_at": _now(), "state": state.value, "attempt": attempt}
+    if state is ContentState.FREE:
+        change |= _FREED
+    if state is ContentState.CONSUMED:
+        where.append(content.c.last_sent == 1)
+    changed = connection.execute(sa.update(content).where(*where).values(**change)).rowcount
+    if not changed and state is ContentState.FREE:
+        return  # the lease ran out, and the content is somebody else's by now
+    if not changed:
+        raise LedgerError(
+            f"container {fesn} cannot become {state.value} for fob {uid.upper()}: the ledger has "
+            "it otherwise; have the ledger looked at before the next fob"
+        )
+    _note(connection, fesn, uid, _EVENTS[state], lease.lease_id)
+
+
+def _release(connection: sa.Connection, unit: Unit) -> None:
+    reserved = (
+        (content.c.uid == unit.uid.hex())
+        & (content.c.profile == unit.profile)
+        & (content.c.state == ContentState.RESERVED.value)
+    )
+    for row in connection.execute(sa.select(content).where(reserved)).all():
+        _note(connection, row.fesn, row.uid, "released", row.lease_id)
+    connection.execute(sa.update(content).where(reserved).values(**_FREED))
+
+
+def _note(
+    connection: sa.Connection, fesn: str, uid: str | None, event: str, lease_id: str | None
+) -> None:
+    connection.execute(
+        sa.insert(journal).values(at=_now(), fesn=fesn, uid=uid, event=event, lease_id=lease_id)
+    )
+
+
+def _configure(connection: Any, _: object) -> None:
+    # The driver's own transaction handling begins too late for BEGIN IMMEDIATE.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,154 @@
+"""A station: its lanes, what they share, and the news of the readers."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from kfasync.cards.api import Readers
+from kfasync.crypto.choose import choose
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.errors import KfError, LinkError, ReaderError
+from kfasync.sources.containers import ContainerSource
+from kfasync.station.attempt import Conclusion
+from kfasync.station.audit import AuditLog
+from kfasync.station.config import LoadedConfig
+from kfasync.station.desk import Desk, Roster
+from kfasync.station.events import LaneEvent
+from kfasync.station.lane import Lane
+from kfasync.station.ledger import Ledger, Unfinished
+
+
+class Station:
+    """Readers in, outcomes out."""
+
+    def __init__(self, desk: Desk, readers: Readers) -> None:
+        self._desk = desk
+        self._readers = readers
+
+    def unfinished(self) -> list[Unfinished]:
+        """Fobs that an earlier run left half-written, and that are to be placed again."""
+        return self._desk.ledger.unfinished()
+
+    async def run(self, names: tuple[str, ...] = ()) -> None:
+        """Work on these readers, or on every reader there is; returns when all have stopped.
+
+        A lane begins with the first news of its reader, so that readers may come later.
+        """
+        lanes: dict[str, Lane] = {}
+        async with anyio.create_task_group() as tasks, self._readers.watch() as news:
+            async for event in news:
+                if names and event.reader not in names:
+                    continue
+                lane = lanes.get(event.reader)
+                if lane is None:
+                    lane = Lane(len(lanes), self._readers.reader(event.reader), self._desk)
+                    lanes[event.reader] = lane
+                    tasks.start_soon(self._lane, lane, lanes, names, tasks)
+                lane.hear(event.news)
+
+    async def provision(self, name: str, timeout_s: float) -> Conclusion | KfError:
+        """One fob on one reader: the one that is there, or the next one that is placed.
+
+        Args:
+            name: the reader; "" for the only one there is.
+            timeout_s: how long to wait for a fob.
+
+        Raises:
+            ReaderError: there is no such reader, or no one to choose.
+            LinkError: no fob was placed in time.
+        """
+        name = _the_reader(name, await to_thread.run_sync(self._readers.names))
+        lane = Lane(0, self._readers.reader(name), self._desk)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen, lane, name)
+            with anyio.move_on_after(timeout_s) as waiting:
+                await lane.placed()
+            if waiting.cancelled_caught:
+                raise LinkError(f"no fob was placed on reader {name} within {timeout_s:g} s")
+            result = await lane.provision_next()
+            tasks.cancel_scope.cancel()
+        return result
+
+    async def _listen(self, lane: Lane, name: str) -> None:
+        async with self._readers.watch() as news:
+            async for event in news:
+                if event.reader == name:
+                    lane.hear(event.news)
+
+    @staticmethod
+    async def _lane(
+        lane: Lane, lanes: dict[str, Lane], names: tuple[str, ...], tasks: TaskGroup
+    ) -> None:
+        await lane.run()
+        wanted = len(names) or len(lanes)
+        if sum(bool(other.stopped) for other in lanes.values()) == wanted:
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_station(
+    loaded: LoadedConfig, readers: Readers, tell: Callable[[LaneEvent], None]
+) -> AsyncIterator[Station]:
+    """Put a station together from its configuration, and take it down again.
+
+    Raises:
+        KfError: some part of it is not to be had; no card has been touched.
+    """
+    desk = await to_thread.run_sync(_set_up, loaded, tell)
+    try:
+        yield Station(desk, readers)
+    finally:
+        desk.ledger.close()
+
+
+def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None]) -> Desk:
+    config = loaded.config
+    path = choose(config.crypto.path)
+    keys = config.source.keys.key_set(config.card.key_version, OpensslAes())
+    # Said at once and once, instead of at every fob.
+    path.load(keys).wipe()
+    with _closing_on_failure(Ledger.open(loaded.resolve(config.station.data_dir))) as ledger:
+        audit = AuditLog.open(loaded.resolve(config.station.data_dir), ledger)
+        source = ContainerSource.open(
+            loaded.resolve(config.source.path),
+            loaded.resolve(config.source.certificates),
+            keys,
+            ledger,
+        )
+    return Desk(
+        station=config.station.id,
+        config_sha256=loaded.sha256,
+        card_timeout_s=config.station.card_timeout_s,
+        profile=config.card,
+        path=path,
+        source=source,
+        ledger=ledger,
+        audit=audit,
+        roster=Roster(),
+        tell=tell,
+    )
+
+
+def _the_reader(name: str, present: list[str]) -> str:
+    if name in present:
+        return name
+    if not present:
+        raise ReaderError("PC/SC sees no reader; plug one in")
+    there_are = f"there are: {', '.join(present)}"
+    if name:
+        raise ReaderError(f"there is no reader {name!r}; {there_are}")
+    if len(present) > 1:
+        raise ReaderError(f"there is more than one reader; name one with --reader; {there_are}")
+    return present[0]
+
+
+@contextmanager
+def _closing_on_failure(ledger: Ledger) -> Iterator[Ledger]:
+    try:
+        yield ledger
+    except BaseException:
+        ledger.close()
+        raise
