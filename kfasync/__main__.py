@@ -1,0 +1,5 @@
+"""``python -m kfasync``."""
+
+from kfasync.cli.app import main
+
+main()

@@ -1,0 +1,65 @@
+"""The command line: what the commands are called, and what becomes of an error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+import kfasync
+from kfasync.cli import config, containers, demo, fob, provision, readers, selftest
+from kfasync.errors import KfError
+
+app = typer.Typer(
+    name="kfasync",
+    help="End-of-Line provisioning of NFC key fobs over GlobalPlatform SCP03.",
+    epilog="Exit codes: 0 pass, 1 the fob failed, 2 usage or configuration, "
+    "3 station or source not available, 4 reader or card link.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo.demo)
+app.command("self-test")(selftest.self_test)
+app.command()(provision.provision)
+app.command()(readers.readers)
+for group, text in (
+    (containers.app, "Directories of fob content."),
+    (fob.app, "Simulated fobs."),
+    (config.app, "Configuration files."),
+):
+    app.add_typer(group, help=text)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kfasync {kfasync.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and exit.")
+    ] = False,
+) -> None:
+    """Options of every command; ``--version`` does its work before this is called."""
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and its exit code."""
+    with sentences():
+        app()
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn errors into a sentence on standard error and an exit code."""
+    try:
+        yield
+    except KfError as error:
+        print(f"kfasync: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

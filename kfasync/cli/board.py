@@ -1,0 +1,128 @@
+"""The board: a bar for every fob while it is worked on, and a table of all of them after."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from kfasync.model import Outcome, Stage
+from kfasync.station.audit import AttemptRecord
+from kfasync.station.events import LaneEvent, LaneState
+
+_STYLE = {
+    Outcome.PASS.value: "bold green",
+    Outcome.FAIL.value: "bold red",
+    Outcome.INCOMPLETE.value: "bold yellow",
+    Outcome.ERROR.value: "bold magenta",
+}
+
+
+class Board:
+    """Shows what lanes tell; safe to be told from any thread.
+
+    On a terminal with a bar for every fob; elsewhere with a line for every fob that is done.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.records: list[AttemptRecord] = []
+        self._console = console
+        self._lock = threading.Lock()
+        self._bars: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("[dim]{task.fields[reader]}"),
+            TextColumn("{task.fields[uid]:<20}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>2.0f}/{task.fields[steps]:<3}"),
+            TextColumn("{task.description}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def tell(self, event: LaneEvent) -> None:
+        """Take in news of a lane."""
+        with self._lock:
+            match event.state:
+                case LaneState.WORKING:
+                    self._work(event)
+                case LaneState.DONE if event.record is not None:
+                    self._done(event.slot, event.record)
+                case LaneState.READER_FAULT | LaneState.STOPPED if event.message:
+                    what = "stopped" if event.state is LaneState.STOPPED else "fault"
+                    self._console.print(
+                        f"[yellow]{event.reader}: {what}:[/] {event.message}", highlight=False
+                    )
+
+    def note(self, sentence: str) -> None:
+        """Say something beside the bars."""
+        self._console.print(sentence, highlight=False)
+
+    def table(self) -> Table:
+        """Every attempt there was, in order."""
+        table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        bad = any(record.outcome != Outcome.PASS.value for record in self.records)
+        columns = ["#", "Reader", "UID", "FESN", "Layout", "Outcome", "ms"]
+        for column in columns + (["Stopped in", "SW"] if bad else []):
+            table.add_column(
+                column,
+                justify="right" if column in ("#", "ms") else "left",
+                no_wrap=column != "Reader",
+            )
+        for number, record in enumerate(self.records, 1):
+            passed = record.outcome == Outcome.PASS.value
+            row = [
+                str(number),
+                record.reader,
+                record.uid or "",
+                record.fesn or "",
+                record.layout or "",
+                f"[{_STYLE[record.outcome]}]{record.disposition}[/]",
+                f"{sum(stage.took_us for stage in record.stages) / 1000:.0f}",
+            ]
+            if bad:
+                row += ["" if passed else record.stage.value, record.sw or ""]
+            table.add_row(*row)
+        return table
+
+    def _work(self, event: LaneEvent) -> None:
+        bar = self._bars.get(event.slot)
+        if bar is None:
+            bar = self._progress.add_task("", total=None, reader=event.reader, uid="", steps="?")
+            self._bars[event.slot] = bar
+        self._progress.update(
+            bar,
+            description=event.stage.value if event.stage else "",
+            completed=event.step,
+            total=event.steps or None,
+            uid=event.uid,
+            steps=str(event.steps) if event.steps else "?",
+        )
+
+    def _done(self, slot: int, record: AttemptRecord) -> None:
+        self.records.append(record)
+        word = f"[{_STYLE[record.outcome]}]{record.disposition.upper()}[/]"
+        if record.stage is not Stage.POST_PERSONALIZATION or record.sw:
+            word += f" {record.message}"
+        bar = self._bars.pop(slot, None)
+        if bar is None:
+            return
+        if self._progress.disable:
+            self._console.print(f"{record.reader} {record.uid or '?'}: {word}", highlight=False)
+            return
+        self._progress.update(bar, description=f"{word} {record.fesn or ''}", uid=record.uid or "")
+        self._progress.stop_task(bar)

@@ -1,0 +1,78 @@
+"""``kfasync demo``: the whole job with nothing attached."""
+
+import secrets
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kfasync.cli.board import Board
+from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.errors import CardError, ConfigError
+from kfasync.model import Outcome
+from kfasync.sim.content import make_certificates, make_containers
+from kfasync.sim.faults import NFC
+from kfasync.sim.fob import SimulatedFob
+from kfasync.station.config import TEMPLATE, load
+from kfasync.station.rehearsal import rehearse
+
+
+def demo(
+    fobs: Annotated[int, typer.Option(min=0, help="How many fobs to make, with content.")] = 20,
+    readers: Annotated[int, typer.Option(min=1, max=16, help="Simulated readers.")] = 4,
+    fixtures: Annotated[
+        Path | None,
+        typer.Option(help="Take `containers` and `certificates` from this directory too."),
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="Keep a picture of the terminal.")] = None,
+    loop: LoopOption = Loop.ASYNCIO,
+) -> None:
+    """Provision made fobs on simulated readers, as fast as NFC, and show a table."""
+    console = Console(record=svg is not None, width=118 if svg is not None else None)
+    with tempfile.TemporaryDirectory(prefix="kfasync-demo-") as name:
+        directory = Path(name)
+        count = furnish(directory, fobs, fixtures)
+        loaded = load(directory / "station.toml")
+        card, names = loaded.config.card, [f"simulated {slot:02d}" for slot in range(readers)]
+        keys = loaded.config.source.keys.key_set(card.key_version, OpensslAes())
+        tray = [
+            SimulatedFob(uid=b"\x04" + secrets.token_bytes(6), keys=keys, timing=NFC)
+            for _ in range(count)
+        ]
+        board = Board(console)
+        began = time.monotonic()
+        with board:
+            run_on(loop, rehearse, loaded, board.tell, names, tray)
+        took_s = time.monotonic() - began
+    console.print(board.table())
+    passed = sum(record.outcome == Outcome.PASS.value for record in board.records)
+    console.print(
+        f"{passed} of {count} fobs passed on {readers} simulated readers in {took_s:.1f} s, "
+        f"{3600 * passed / took_s:,.0f} an hour.",
+        highlight=False,
+    )
+    if svg is not None:
+        console.save_svg(str(svg), title="kfasync demo")
+    raise typer.Exit(0 if passed == count == len(board.records) else CardError.exit_code)
+
+
+def furnish(directory: Path, made: int, fixtures: Path | None) -> int:
+    """Put content and configuration into a directory; how many fobs it is for."""
+    (directory / "station.toml").write_text(TEMPLATE.replace("fixtures/", ""), "utf-8")
+    containers, certificates = directory / "containers", directory / "certificates"
+    if fixtures is None:
+        containers.mkdir()
+        make_certificates(certificates)
+    else:
+        for part in (containers, certificates):
+            origin = fixtures / part.name
+            if not origin.is_dir():
+                raise ConfigError("--fixtures", f"there is no directory {origin}")
+            shutil.copytree(origin, part)
+    make_containers(containers, made)
+    return sum(1 for _ in containers.iterdir())

@@ -1,0 +1,69 @@
+"""``kfasync fob``: a simulated fob, plugged into vpcd as if it lay on a reader."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.model import Layout
+from kfasync.sim.faults import IMMEDIATE, NFC
+from kfasync.sim.fob import SimulatedFob
+from kfasync.sim.vpcd import LOOPBACK, PORT, serve_forever
+from kfasync.station.config import TEMPLATE, StationConfig, load
+
+app = typer.Typer(name="fob", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``serve`` a command of its own while it is the only one."""
+
+
+@app.command()
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take card profile and keys from a station.toml; default: the "
+            "development samples' of `config template`."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the vpcd slot.")] = PORT,
+    host: Annotated[str, typer.Option(help="Where vpcd listens.")] = LOOPBACK,
+    uid: Annotated[str, typer.Option(help="4, 7 or 10 bytes in hex; default: random.")] = "",
+    layout: Annotated[
+        Layout, typer.Option(help="INITIALIZE UPDATE layout of the card.")
+    ] = Layout.GP,
+    immediate: Annotated[
+        bool, typer.Option("--immediate", help="Answer at once instead of as fast as NFC.")
+    ] = False,
+) -> None:
+    """Serve one fob until Ctrl-C; it keeps its state while this runs."""
+    station = (
+        load(config).config if config else StationConfig.parse(TEMPLATE, Path(), "the template")
+    )
+    fob = SimulatedFob(
+        uid=_uid(uid),
+        keys=station.source.keys.key_set(station.card.key_version, OpensslAes()),
+        aid=bytes.fromhex(station.card.aid),
+        scp03_mode=station.card.scp03_mode,
+        layout=layout,
+        store_data_p1=(station.card.plan.p1, station.card.plan.last_p1),
+        timing=IMMEDIATE if immediate else NFC,
+    )
+    typer.echo(f"fob {fob.uid.hex().upper()} on {host}:{port}; Ctrl-C takes it away")
+    serve_forever(fob, host, port)
+
+
+def _uid(text: str) -> bytes:
+    if not text:
+        return b"\x04" + secrets.token_bytes(6)  # 04: NXP (ISO/IEC 7816-6)
+    try:
+        uid = bytes.fromhex(text)
+    except ValueError:
+        uid = b""
+    if len(uid) not in (4, 7, 10):
+        raise typer.BadParameter("a UID is 4, 7 or 10 bytes in hex", param_hint="--uid")
+    return uid

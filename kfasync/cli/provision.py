@@ -1,0 +1,101 @@
+"""``kfasync provision``: one fob."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kfasync.cards.api import Readers
+from kfasync.cards.pcsc import PcscReaders
+from kfasync.cli.board import Board
+from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.errors import KfError
+from kfasync.sim.faults import NFC
+from kfasync.sim.fob import SimulatedFob
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.attempt import Conclusion
+from kfasync.station.config import SIMULATED, LoadedConfig, load
+from kfasync.station.station import open_station
+
+
+def provision(
+    config: Annotated[Path, typer.Option(help="The station's configuration.")] = Path(
+        "station.toml"
+    ),
+    reader: Annotated[
+        str,
+        typer.Option(
+            help="A reader as `kfasync readers` prints it, or `simulated`; default: "
+            "the configured one, or the only one."
+        ),
+    ] = "",
+    timeout: Annotated[
+        float, typer.Option(min=0.0, help="Seconds to wait for a fob to be placed.")
+    ] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The record on stdout, as JSON.")] = False,
+    loop: LoopOption = Loop.ASYNCIO,
+) -> None:
+    """Provision one fob; exit 0 only when it has passed."""
+    console = Console(stderr=True)
+    try:
+        loaded = load(config)
+        board = Board(console)
+        result = run_on(loop, _provision, loaded, reader, timeout, board)
+        if isinstance(result, KfError):
+            raise result
+    except KfError as error:
+        if as_json:
+            typer.echo(json.dumps(_no_record(error)))
+        raise
+    if as_json:
+        typer.echo(result.record.json())
+    console.print(board.table())
+    if result.verdict.exit_code:
+        console.print(f"{result.record.message}\n{result.record.operator_action}", highlight=False)
+    raise typer.Exit(result.verdict.exit_code)
+
+
+async def _provision(
+    loaded: LoadedConfig, name: str, wait_s: float, board: Board
+) -> Conclusion | KfError:
+    lanes = loaded.config.lane
+    if not name and len(lanes) == 1:
+        name = lanes[0].reader
+    readers: Readers = _with_a_fob(loaded) if name == SIMULATED else PcscReaders()
+    async with open_station(loaded, readers, board.tell) as station:
+        for unit in station.unfinished():
+            board.note(
+                f"place fob {unit.uid} again: container {unit.content.fesn} belongs to it, and "
+                "its writing was cut off"
+            )
+        with board:
+            return await station.provision(name, wait_s)
+
+
+def _with_a_fob(loaded: LoadedConfig) -> SimulatedReaders:
+    """One reader in memory, with a new fob on it."""
+    card = loaded.config.card
+    readers = SimulatedReaders([SIMULATED])
+    fob = SimulatedFob(
+        uid=b"\x04" + secrets.token_bytes(6),
+        keys=loaded.config.source.keys.key_set(card.key_version, OpensslAes()),
+        aid=bytes.fromhex(card.aid),
+        scp03_mode=card.scp03_mode,
+        store_data_p1=(card.plan.p1, card.plan.last_p1),
+        timing=NFC,
+    )
+    readers.place(SIMULATED, fob)
+    return readers
+
+
+def _no_record(error: KfError) -> dict[str, object]:
+    return {
+        "outcome": "error",
+        "cause": type(error).__name__,
+        "message": str(error),
+        "exit_code": error.exit_code,
+    }
