@@ -29,21 +29,17 @@ from kfasync.errors import (
     UnitRejectedError,
 )
 from kfasync.model import Content, ContentState, Disposition, Lease, Touched, Unit
+from kfasync.station import schema
 from kfasync.station.lock import StationLock
-from kfasync.station.schema import SCHEMA_VERSION, content, journal, metadata, record
+from kfasync.station.schema import SCHEMA_VERSION, content, metadata
 
 FILE_NAME = "ledger.sqlite3"
 
-# From which states content may come into each; CONSUMED also demands that last_sent is set.
-_FROM = {
-    ContentState.FREE: (ContentState.RESERVED,),
-    ContentState.CONSUMED: (ContentState.BURNED,),
-    ContentState.QUARANTINED: (ContentState.BURNED,),
-}
-_EVENTS = {
-    ContentState.FREE: "released",
-    ContentState.CONSUMED: "consumed",
-    ContentState.QUARANTINED: "quarantined",
+# How content comes into a state in which an attempt leaves it, and the journal's word for it.
+_SETTLING = {
+    ContentState.FREE: (schema.free, "released"),
+    ContentState.CONSUMED: (schema.consume, "consumed"),
+    ContentState.QUARANTINED: (schema.quarantine, "quarantined"),
 }
 
 
@@ -123,37 +119,14 @@ class Ledger:
         Raises:
             UnitError: the unit has had its turn.
         """
-        lease_id, uid = uuid.uuid4().hex, unit.uid.hex()
-        own = (
-            (content.c.uid == uid)
-            & (content.c.profile == unit.profile)
-            & (content.c.state.in_([ContentState.RESERVED.value, ContentState.BURNED.value]))
-        )
-        free = content.c.state == ContentState.FREE.value
-        chosen = (
-            sa.select(content.c.fesn)
-            .where(own | free)
-            .order_by(free, content.c.fesn)
-            .limit(1)
-            .scalar_subquery()
-        )
-        claim = (
-            sa.update(content)
-            .where(content.c.fesn == chosen)
-            .values(
-                state=sa.case((free, ContentState.RESERVED.value), else_=content.c.state),
-                uid=uid,
-                profile=unit.profile,
-                lease_id=lease_id,
-                changed_at=_now(),
-            )
-            .returning(content.c.fesn, content.c.spid)
-        )
+        lease_id = uuid.uuid4().hex
         try:
             with self._transaction() as connection:
-                row = connection.execute(claim).one_or_none()
+                row = connection.execute(
+                    schema.claim, {**_of(unit), "new_lease_id": lease_id, "at": _now()}
+                ).one_or_none()
                 if row is not None:
-                    _note(connection, row.fesn, uid, "reserved", lease_id)
+                    _note(connection, row.fesn, unit, "reserved", lease_id)
         except IntegrityError:
             row = None
         if row is None:
@@ -170,19 +143,13 @@ class Ledger:
             AlreadyProvisionedError, UnitRejectedError: it has had its turn.
         """
         with self._transaction() as connection:
-            row = connection.execute(
-                sa.select(content).where(
-                    content.c.uid == unit.uid.hex(), content.c.profile == unit.profile
-                )
-            ).one_or_none()
+            row = connection.execute(schema.standing, _of(unit)).one_or_none()
             if row is None or row.state == ContentState.RESERVED.value:
                 return Standing()
             if row.state == ContentState.BURNED.value:
                 return Standing(Touched.UNKNOWN if row.last_sent else Touched.PARTIAL)
-            text = connection.execute(
-                sa.select(record.c.json).where(record.c.attempt == row.attempt)
-            ).scalar_one()
-        final = json.loads(text)
+            record = connection.execute(schema.record_of, {"of_attempt": row.attempt}).one()
+        final = json.loads(record.json)
         uid = unit.uid.hex().upper()
         when = f"{final['finished']} as {row.fesn} (record {row.attempt})"
         if row.state == ContentState.CONSUMED.value:
@@ -197,29 +164,17 @@ class Ledger:
         Raises:
             LeaseExpiredError: the content is no longer this lease's.
         """
-        change: dict[str, Any] = {"changed_at": _now(), "state": ContentState.BURNED.value}
+        statement = schema.burn if mark is Mark.BURNED else schema.send_last
+        values = {**_of(lease), "at": _now()}
         if mark is not Mark.BURNED:
-            change["last_sent"] = int(mark is Mark.LAST_SENT)
-        came_from = [ContentState.BURNED.value]
-        if mark is Mark.BURNED:
-            came_from.append(ContentState.RESERVED.value)
-        fesn = lease.content.fesn
+            values["sent"] = int(mark is Mark.LAST_SENT)
         with self._transaction() as connection:
-            changed = connection.execute(
-                sa.update(content)
-                .where(
-                    content.c.fesn == fesn,
-                    content.c.lease_id == lease.lease_id,
-                    content.c.uid == lease.unit.uid.hex(),
-                    content.c.state.in_(came_from),
-                )
-                .values(**change)
-            ).rowcount
-            if changed != 1:
+            if connection.execute(statement, values).rowcount != 1:
                 raise LeaseExpiredError(
-                    f"container {fesn} is no longer leased to this attempt; place the fob again"
+                    f"container {lease.content.fesn} is no longer leased to this attempt; "
+                    "place the fob again"
                 )
-            _note(connection, fesn, lease.unit.uid.hex(), mark.value, lease.lease_id)
+            _note(connection, lease.content.fesn, lease.unit, mark.value, lease.lease_id)
 
     def finish(
         self,
@@ -234,25 +189,28 @@ class Ledger:
         """Outcome and record of one attempt, in one transaction.
 
         ``state`` is what becomes of the leased content; None or BURNED leave it as it is.
+        FREE without a lease is for content that was claimed for the unit and came no further.
 
         Raises:
             LedgerError: the content cannot come into that state; nothing is written.
         """
         with self._transaction() as connection:
             connection.execute(
-                sa.insert(record).values(
-                    attempt=attempt,
-                    uid=unit.uid.hex() if unit else None,
-                    profile=unit.profile if unit else None,
-                    disposition=disposition.value,
-                    json=text,
-                )
+                schema.add_record,
+                {
+                    "attempt": attempt,
+                    "uid": unit.uid.hex() if unit else None,
+                    "profile": unit.profile if unit else None,
+                    "disposition": disposition.value,
+                    "json": text,
+                },
             )
-            if lease is not None and state in _FROM:
+            if lease is not None and state in _SETTLING:
                 _settle(connection, attempt, lease, state)
-            if lease is None and unit is not None:
-                # Content that was claimed and then could not be read never became a lease.
-                _release(connection, unit)
+            if lease is None and unit is not None and state is ContentState.FREE:
+                for row in connection.execute(schema.reserved_by, _of(unit)).all():
+                    _note(connection, row.fesn, unit, "released", row.lease_id)
+                connection.execute(schema.free_reserved_by, {**_of(unit), "at": _now()})
 
     # ------------------------------------------------------------------ looking back
 
@@ -285,16 +243,13 @@ class Ledger:
             LedgerError: there is no such record here.
         """
         with self._transaction() as connection:
-            last: int | None = 0
+            last = 0
             if attempt is not None:
-                last = connection.execute(
-                    sa.select(record.c.id).where(record.c.attempt == attempt)
-                ).scalar_one_or_none()
-                if last is None:
+                row = connection.execute(schema.record_of, {"of_attempt": attempt}).one_or_none()
+                if row is None:
                     raise LedgerError(f"record {attempt} is not in this ledger")
-            yield from connection.execute(
-                sa.select(record.c.json).where(record.c.id > last).order_by(record.c.id)
-            ).scalars()
+                last = row.id
+            yield from connection.execute(schema.records_after, {"last": last}).scalars()
 
     # ------------------------------------------------------------------ inside
 
@@ -321,70 +276,48 @@ class Ledger:
                 )
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            left_over = connection.execute(
-                sa.select(content.c.fesn, content.c.uid, content.c.lease_id).where(
-                    content.c.state == ContentState.RESERVED.value
-                )
-            ).all()
-            for row in left_over:
-                _note(connection, row.fesn, row.uid, "released", row.lease_id)
-            connection.execute(
-                sa.update(content)
-                .where(content.c.state == ContentState.RESERVED.value)
-                .values(**_FREED)
-            )
-
-
-_FREED: dict[str, Any] = {
-    "state": ContentState.FREE.value,
-    "uid": None,
-    "profile": None,
-    "lease_id": None,
-    "attempt": None,
-}
+            for row in connection.execute(schema.reserved).all():
+                _journal(connection, row.fesn, row.uid, "released", row.lease_id)
+            connection.execute(schema.free_reserved, {"at": _now()})
 
 
 def _settle(connection: sa.Connection, attempt: str, lease: Lease, state: ContentState) -> None:
-    fesn, uid = lease.content.fesn, lease.unit.uid.hex()
-    where = [
-        content.c.fesn == fesn,
-        content.c.uid == uid,
-        content.c.lease_id == lease.lease_id,
-        content.c.state.in_([origin.value for origin in _FROM[state]]),
-    ]
-    change: dict[str, Any] = {"changed_at": _now(), "state": state.value, "attempt": attempt}
-    if state is ContentState.FREE:
-        change |= _FREED
-    if state is ContentState.CONSUMED:
-        where.append(content.c.last_sent == 1)
-    changed = connection.execute(sa.update(content).where(*where).values(**change)).rowcount
+    statement, event = _SETTLING[state]
+    values = {**_of(lease), "at": _now()}
+    if state is not ContentState.FREE:
+        values["by_attempt"] = attempt
+    changed = connection.execute(statement, values).rowcount
     if not changed and state is ContentState.FREE:
         return  # the lease ran out, and the content is somebody else's by now
     if not changed:
         raise LedgerError(
-            f"container {fesn} cannot become {state.value} for fob {uid.upper()}: the ledger has "
-            "it otherwise; have the ledger looked at before the next fob"
+            f"container {lease.content.fesn} cannot become {state.value} for fob "
+            f"{lease.unit.uid.hex().upper()}: the ledger has it otherwise; have the ledger "
+            "looked at before the next fob"
         )
-    _note(connection, fesn, uid, _EVENTS[state], lease.lease_id)
+    _note(connection, lease.content.fesn, lease.unit, event, lease.lease_id)
 
 
-def _release(connection: sa.Connection, unit: Unit) -> None:
-    reserved = (
-        (content.c.uid == unit.uid.hex())
-        & (content.c.profile == unit.profile)
-        & (content.c.state == ContentState.RESERVED.value)
-    )
-    for row in connection.execute(sa.select(content).where(reserved)).all():
-        _note(connection, row.fesn, row.uid, "released", row.lease_id)
-    connection.execute(sa.update(content).where(reserved).values(**_FREED))
+def _of(what: Unit | Lease) -> dict[str, Any]:
+    """Whose rows a statement is about."""
+    if isinstance(what, Unit):
+        return {"of_uid": what.uid.hex(), "of_profile": what.profile}
+    return {
+        "of_fesn": what.content.fesn,
+        "of_lease_id": what.lease_id,
+        "of_uid": what.unit.uid.hex(),
+    }
 
 
-def _note(
+def _note(connection: sa.Connection, fesn: str, unit: Unit, event: str, lease_id: str) -> None:
+    _journal(connection, fesn, unit.uid.hex(), event, lease_id)
+
+
+def _journal(
     connection: sa.Connection, fesn: str, uid: str | None, event: str, lease_id: str | None
 ) -> None:
-    connection.execute(
-        sa.insert(journal).values(at=_now(), fesn=fesn, uid=uid, event=event, lease_id=lease_id)
-    )
+    values = {"at": _now(), "fesn": fesn, "uid": uid, "event": event, "lease_id": lease_id}
+    connection.execute(schema.note, values)
 
 
 def _configure(connection: Any, _: object) -> None:
