@@ -5,6 +5,14 @@ import importlib.util
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.pcsc_fixtures import (  # noqa: F401  # fixtures
+    pcscd,
+    pcscd_of_the_session,
+    place,
+    readers,
+    virtual_card,
+)
+
 # These machines are shared: a slow example is the neighbour's fault, never a finding.
 settings.register_profile(
     "kfasync", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

@@ -1,0 +1,293 @@
+"""PC/SC: real readers, by the low-level calls of pyscard.
+
+Written against pcsc-lite, whose habits explain most of what is odd here:
+
+- A context has one mutex. A second call on a busy context waits for it, and holds a mutex of
+  the whole process meanwhile: every reader freezes. So one thread at a time uses a context.
+- SCardTransmit on a card that hangs never returns, and SCardCancel reports success without
+  doing anything about it. What ends it is shutting down the context's socket to the daemon.
+- A context survives neither that nor a restart of the daemon, though SCardIsValidContext goes
+  on calling it valid. So a context serves one conversation and is never used again.
+- After an error the same handle can silently reach the *next* fob. So the first error ends
+  the conversation.
+"""
+
+import ctypes
+import functools
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
+from types import ModuleType
+from typing import Any
+
+from kfasync.cards.api import ReaderEvent
+from kfasync.cards.lifeline import Lifeline
+from kfasync.cards.refusal import NO_PCSC, Refusal, ReturnCode
+from kfasync.cards.watch import CHANGED, watch
+from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
+
+_PNP = "\\\\?PnP?\\Notification"  # changes whenever a reader comes or goes
+_MAX_STATES = 16  # in one SCardGetStatusChange of pcsc-lite
+
+
+class PcscReaders:
+    """The readers that PC/SC knows; implements `kfasync.cards.api.Readers`."""
+
+    def names(self) -> list[str]:
+        """Those that are there now; blocks. ReaderError when PC/SC cannot be asked."""
+        context = _Context("all readers")
+        try:
+            context.establish()
+            return context.names()
+        finally:
+            context.release()
+
+    def reader(self, name: str) -> "PcscReader":
+        """A handle on a reader, which need not be there yet; does not block."""
+        return PcscReader(name)
+
+    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[ReaderEvent]]:
+        """All news of all readers, beginning with how they stand now.
+
+        Outlives a restart of the daemon, and a daemon that is still to come.
+
+        Raises:
+            ReaderError: pyscard or the PC/SC library is not installed.
+        """
+        _library()
+        return watch(lambda: _Context("all readers"))
+
+
+class PcscReader:
+    """One PC/SC reader; implements `kfasync.cards.api.Reader`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._context: _Context | None = None
+        self._hung = False  # a fob was cut off here and may hold the reader until it leaves
+
+    @property
+    def name(self) -> str:
+        """As PC/SC calls it."""
+        return self._name
+
+    def connect(self) -> "PcscCard":
+        """Power the fob and take it for oneself; blocks.
+
+        Raises:
+            LinkError: no fob, or it cannot be reached now.
+            ReaderError: the reader is gone, held by somebody else, or PC/SC is not running.
+        """
+        self._hung = self._hung or (self._context is not None and self._context.severed)
+        context = self._context = _Context(self._name)
+        with ExitStack() as undo:
+            undo.callback(context.release)
+            context.establish()
+            try:
+                card = PcscCard(self._name, context)
+            except Refusal as refusal:
+                raise self._why_not(refusal, context) from refusal
+            undo.pop_all()
+        self._hung = False
+        return card
+
+    def sever(self) -> None:
+        """Free a thread that hangs in this reader; from any thread, harmless when none does.
+
+        On Linux the socket on which the call waits is shut down, which ends it at once.
+        Elsewhere this is SCardCancel, which ends no transmit: there the thread comes back
+        when the driver's own patience ends, with the driver's error.
+        """
+        context = self._context
+        if context is not None:
+            context.sever()
+
+    def _why_not(self, refusal: Refusal, context: "_Context") -> KfError:
+        if refusal.code == ReturnCode.UNKNOWN_READER:
+            there = ", ".join(context.names()) or "none"
+            return ReaderError(f"{refusal.sentence(self._name)}. Readers that are there: {there}")
+        if refusal.code == ReturnCode.SHARING_VIOLATION and self._hung:
+            return LinkError(f"{self._name}: the fob that hung still holds it: take it away")
+        kind = ReaderError if refusal.blames_reader else LinkError
+        return kind(refusal.sentence(self._name))
+
+
+class PcscCard:
+    """The conversation with one fob; implements `kfasync.cards.api.Card`."""
+
+    def __init__(self, name: str, context: "_Context") -> None:
+        scard = _library()
+        self._name = name
+        self._context = context
+        self._over = False
+        self._handle, protocol = context.call(
+            "SCardConnect",
+            context.handle,
+            name,
+            scard.SCARD_SHARE_EXCLUSIVE,
+            scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
+        )
+        t0 = protocol == scard.SCARD_PROTOCOL_T0
+        self._pci = scard.SCARD_PCI_T0 if t0 else scard.SCARD_PCI_T1
+        *_, atr = context.call("SCardStatus", self._handle)
+        self._atr = bytes(atr)
+
+    @property
+    def atr(self) -> bytes:
+        """Answer to reset; a contactless fob has one too (PC/SC part 3, 3.1.3.2.3)."""
+        return self._atr
+
+    def transmit(self, command: bytes) -> bytes:
+        """Send one command APDU and return data field || SW1 || SW2; blocks.
+
+        Raises:
+            LinkError: no answer will come, now or to any later command of this conversation.
+            HungCardError: :meth:`PcscReader.sever` cut the link while this waited.
+        """
+        if self._over:
+            raise LinkError(f"{self._name}: this conversation is over: connect again")
+        try:
+            (answer,) = self._context.call("SCardTransmit", self._handle, self._pci, list(command))
+        except Refusal as refusal:
+            self._over = True
+            raise LinkError(refusal.sentence(self._name)) from refusal
+        if len(answer) < 2:
+            # What pcsc-lite calls a success when the fob leaves while it is being spoken to.
+            self._over = True
+            raise LinkError(f"{self._name}: the fob left before it answered: place it again")
+        return bytes(answer)
+
+    def close(self) -> None:
+        """End the conversation and reset the fob, so that its secure channel dies too."""
+        scard = _library()
+        # A fob that broke off has lost its power. Resetting it nevertheless makes pcscd note
+        # it as absent behind the back of its own polling thread, and a fob that is there at
+        # the next poll, 400 ms later at most, is then never announced.
+        disposition = scard.SCARD_LEAVE_CARD if self._over else scard.SCARD_RESET_CARD
+        self._over = True
+        with suppress(Refusal, HungCardError):  # a fob that has gone is as reset as can be
+            self._context.call("SCardDisconnect", self._handle, disposition)
+        self._context.release()
+
+
+class _Context:
+    """One context, used by one thread but for sever and abort.
+
+    Serves `kfasync.cards.watch` as its source of state words, too.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._scard = _library()
+        self._lifeline = Lifeline(label, self._cancel)
+        self._pnp = 0
+        self.handle: int | None = None
+
+    @property
+    def severed(self) -> bool:
+        """Whether its link was cut."""
+        return self._lifeline.cut
+
+    def establish(self) -> None:
+        """Connect to the daemon.
+
+        Raises:
+            ReaderError: there is no daemon.
+            HungCardError: severed or aborted meanwhile.
+        """
+        with self._lifeline.making():
+            code, handle = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_USER)
+            if code == 0:
+                self.handle = handle
+        if code != 0:
+            raise ReaderError(NO_PCSC) from self._refusal(code)
+
+    def names(self) -> list[str]:
+        """The readers that are there."""
+        try:
+            (names,) = self.call("SCardListReaders", self.handle, [])
+        except Refusal as refusal:
+            if refusal.code == ReturnCode.NO_READERS_AVAILABLE:
+                return []
+            raise ReaderError(refusal.sentence(self._label)) from refusal
+        return list(names)
+
+    def wait(self, known: dict[str, int], timeout_ms: int) -> dict[str, tuple[int, bytes]]:
+        """Wait until a reader's state word is not the known one, or readers come or go."""
+        states = list(known.items())
+        if len(states) < _MAX_STATES:  # with that many readers pcsc-lite takes no further one
+            states.append((_PNP, self._pnp))
+        try:
+            (changed,) = self.call("SCardGetStatusChange", self.handle, timeout_ms, states)
+        except Refusal as refusal:
+            if refusal.code in (
+                ReturnCode.TIMEOUT,
+                ReturnCode.CANCELLED,
+                ReturnCode.UNKNOWN_READER,
+            ):
+                return {}
+            raise ReaderError(refusal.sentence(self._label)) from refusal
+        words = {name: (state, bytes(atr)) for name, state, atr in changed}
+        # Given back as it came, for both halves of the word say what is known of the readers.
+        self._pnp = words.pop(_PNP, (0, b""))[0] & ~CHANGED
+        return words
+
+    def call(self, function: str, *arguments: object) -> list[Any]:
+        """Call one function of PC/SC and return what it returns beside its code.
+
+        Raises:
+            Refusal: the code is not success.
+            HungCardError: severed or aborted, before or while it waited.
+        """
+        with self._lifeline.call():
+            result = getattr(self._scard, function)(*arguments)
+        code, values = (result[0], result[1:]) if isinstance(result, list) else (result, [])
+        if code != 0:
+            self._lifeline.check()
+            # The values are not looked at: they are memory that nobody has written to.
+            raise self._refusal(code)
+        # An answer that came just before the cut is an answer; the next call is refused.
+        return values
+
+    def release(self) -> None:
+        """Disconnect from the daemon; harmless when done before, or never connected."""
+        if self.handle is not None:
+            with self._lifeline.call(last=True):
+                # Frees its memory and its socket even when it fails.
+                self._scard.SCardReleaseContext(self.handle)
+            self.handle = None
+        self._lifeline.close()
+
+    def sever(self) -> None:
+        """Cut the link if a call waits on it; from any thread."""
+        self._lifeline.sever()
+
+    def abort(self) -> None:
+        """Make the call that waits, or else the next one, raise HungCardError; from any thread."""
+        self._lifeline.abort()
+
+    def _cancel(self) -> None:
+        if self.handle is not None:
+            self._scard.SCardCancel(self.handle)
+
+    def _refusal(self, code: int) -> Refusal:
+        return Refusal(code & 0xFFFFFFFF, self._scard.SCardGetErrorMessage(code))
+
+
+@functools.cache
+def _library() -> ModuleType:
+    """Import pyscard's low-level half, at the first use of PC/SC and not before.
+
+    Without libpcsclite.so.1 its import would print a line on standard output, in the middle
+    of what a program prints there; so that library is tried first.
+    """
+    try:
+        if sys.platform == "linux":
+            ctypes.CDLL("libpcsclite.so.1")
+        import smartcard.scard
+    except OSError as error:
+        raise ReaderError(NO_PCSC) from error
+    except ImportError as error:
+        raise ReaderError("pyscard is not installed: pip install pyscard") from error
+    scard: ModuleType = smartcard.scard
+    return scard

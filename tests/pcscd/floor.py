@@ -1,0 +1,163 @@
+"""A factory floor for tests: a configured station, fobs, and hands that place them."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.model import KeySet
+from kfasync.sim.content import make_containers
+from kfasync.sim.faults import Fault
+from kfasync.sim.fob import SimulatedFob
+from kfasync.sim.vpcd import VirtualCard
+from kfasync.station.audit import AttemptRecord
+from kfasync.station.config import TEMPLATE, StationConfig
+from kfasync.station.events import LaneEvent, LaneState
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+PATIENCE_S = 60.0
+FIXTURE_FESNS = ["1KM0001E", "1KM0001F"]
+
+
+def write_config(directory: Path, *, made: int = 0, **changes: str) -> Path:
+    """A station in a directory of its own: the fixtures' content, and as much more as asked."""
+    text = TEMPLATE.replace("fixtures/certificates", str(FIXTURES / "certificates"))
+    if made:
+        make_containers(directory / "containers", made)
+        text = text.replace("fixtures/containers", str(directory / "containers"))
+    else:
+        text = text.replace("fixtures/containers", str(FIXTURES / "containers"))
+    for old, new in changes.items():
+        key = next(line for line in text.splitlines() if line.lstrip("# ").startswith(f"{old} ="))
+        text = text.replace(key, f"{old} = {new}")
+    path = directory / "station.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def sample_keys() -> KeySet:
+    """The key set of the development samples."""
+    config = StationConfig.parse(TEMPLATE, Path(), "template")
+    return config.source.keys.key_set(config.card.key_version, OpensslAes())
+
+
+def new_fob(*faults: Fault, uid: bytes | None = None) -> SimulatedFob:
+    """A development sample."""
+    return SimulatedFob(
+        uid=uid or b"\x04" + secrets.token_bytes(6), keys=sample_keys(), faults=faults
+    )
+
+
+class Announcing:
+    """A fob that says when a certain command has reached it, and only then answers."""
+
+    def __init__(self, fob: SimulatedFob, at: int) -> None:
+        self.fob = fob
+        self.atr = fob.atr
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self._at = at
+
+    def reset(self) -> None:
+        self.fob.reset()
+
+    def transmit(self, command: bytes) -> bytes:
+        answer = self.fob.transmit(command)
+        if self.fob.commands == self._at and not self.reached.is_set():
+            self.reached.set()
+            self.go_on.wait(PATIENCE_S)
+        return answer
+
+    def seconds(self, command: bytes, answer: bytes) -> float:
+        return self.fob.seconds(command, answer)
+
+
+class Watcher:
+    """Hears what a station tells, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.events: list[LaneEvent] = []
+        self._more = anyio.Event()
+
+    def tell(self, event: LaneEvent) -> None:
+        self.events.append(event)
+        # Progress comes from worker threads; what is waited for comes from the event loop.
+        if event.state is not LaneState.WORKING:
+            self._more.set()
+            self._more = anyio.Event()
+
+    @property
+    def records(self) -> list[AttemptRecord]:
+        return [event.record for event in self.events if event.record is not None]
+
+    def first(self, state: LaneState, reader: str, *, after: int) -> int:
+        """Where in :attr:`events` that is to be found."""
+        return next(
+            position
+            for position, event in enumerate(self.events)
+            if position >= after and (event.state, event.reader) == (state, reader)
+        )
+
+    async def wait_for(
+        self, state: LaneState, reader: str, *, after: int = 0, uid: bytes | None = None
+    ) -> LaneEvent:
+        """The first such event at or after that position in :attr:`events`."""
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                more = self._more
+                for event in self.events[after:]:
+                    # Who was torn off before it said its UID is nobody.
+                    whose = uid is None or event.uid in ("", uid.hex().upper())
+                    if (event.state, event.reader) == (state, reader) and whose:
+                        return event
+                await more.wait()
+
+
+async def serve_until_done(
+    fob: SimulatedFob, reader: str, port: int, watcher: Watcher
+) -> list[AttemptRecord]:
+    """Place a fob as often as the operator would, until it is done; its records in order."""
+    records: list[AttemptRecord] = []
+    card = VirtualCard(fob, port)
+    while not records or records[-1].outcome == "incomplete":
+        seen = len(watcher.events)
+        await to_thread.run_sync(card.insert)
+        done = await watcher.wait_for(LaneState.DONE, reader, after=seen, uid=fob.uid)
+        assert done.record is not None
+        records.append(done.record)
+        await to_thread.run_sync(card.remove)
+        # Counted from where the lane saw the fob: one that is torn off may have been missed
+        # before its record was written, and an older news of an empty reader says nothing.
+        began = watcher.first(LaneState.WORKING, reader, after=seen)
+        await watcher.wait_for(LaneState.EMPTY, reader, after=began)
+    return records
+
+
+def kfasync(
+    *arguments: str | Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as its user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "kfasync", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def provision_json(config: Path, reader: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and record of ``kfasync provision --json``."""
+    run = kfasync("provision", "--config", config, "--reader", reader, "--timeout", "20", "--json")
+    assert "Traceback" not in run.stderr
+    record: dict[str, Any] = json.loads(run.stdout)
+    return run.returncode, record
