@@ -1,8 +1,7 @@
 """The command line: what the commands are called, and what becomes of an error."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -47,17 +46,10 @@ def _options(
     """Options of every command; ``--version`` does its work before this is called."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
-    with sentences():
-        app()
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Turn errors into a sentence on standard error and an exit code."""
     try:
-        yield
+        app(args=arguments, prog_name="kfasync")
     except KfError as error:
         print(f"kfasync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,15 +1,17 @@
 """The board: a bar for every fob while it is worked on, and a table of all of them after."""
 
 import threading
+from collections import deque
 from types import TracebackType
 from typing import Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from kfasync.model import Outcome, Stage
+from kfasync.model import Outcome
 from kfasync.station.audit import AttemptRecord
 from kfasync.station.events import LaneEvent, LaneState
 
@@ -32,8 +34,9 @@ class Board:
         self._console = console
         self._lock = threading.Lock()
         self._bars: dict[int, TaskID] = {}
+        self._finished: deque[TaskID] = deque()
         self._progress = Progress(
-            TextColumn("[dim]{task.fields[reader]}"),
+            TextColumn("{task.fields[reader]}", style="dim", markup=False),
             TextColumn("{task.fields[uid]:<20}"),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:>2.0f}/{task.fields[steps]:<3}"),
@@ -64,13 +67,11 @@ class Board:
                     self._done(event.slot, event.record)
                 case LaneState.READER_FAULT | LaneState.STOPPED if event.message:
                     what = "stopped" if event.state is LaneState.STOPPED else "fault"
-                    self._console.print(
-                        f"[yellow]{event.reader}: {what}:[/] {event.message}", highlight=False
-                    )
+                    self._say(f"{escape(event.reader)}: [yellow]{what}[/]: {escape(event.message)}")
 
     def note(self, sentence: str) -> None:
         """Say something beside the bars."""
-        self._console.print(sentence, highlight=False)
+        self._say(escape(sentence))
 
     def table(self) -> Table:
         """Every attempt there was, in order."""
@@ -87,7 +88,7 @@ class Board:
             passed = record.outcome == Outcome.PASS.value
             row = [
                 str(number),
-                record.reader,
+                escape(record.reader),
                 record.uid or "",
                 record.fesn or "",
                 record.layout or "",
@@ -116,13 +117,20 @@ class Board:
     def _done(self, slot: int, record: AttemptRecord) -> None:
         self.records.append(record)
         word = f"[{_STYLE[record.outcome]}]{record.disposition.upper()}[/]"
-        if record.stage is not Stage.POST_PERSONALIZATION or record.sw:
-            word += f" {record.message}"
+        if record.outcome != Outcome.PASS.value:
+            word += f" {escape(record.message)}"
         bar = self._bars.pop(slot, None)
-        if bar is None:
-            return
         if self._progress.disable:
-            self._console.print(f"{record.reader} {record.uid or '?'}: {word}", highlight=False)
-            return
-        self._progress.update(bar, description=f"{word} {record.fesn or ''}", uid=record.uid or "")
-        self._progress.stop_task(bar)
+            self._say(f"{escape(record.reader)} {record.uid or '?'}: {word}")
+        elif bar is not None:
+            self._progress.update(
+                bar, description=f"{word} {record.fesn or ''}", uid=record.uid or ""
+            )
+            self._progress.stop_task(bar)
+            self._finished.append(bar)
+            # A bar below the last line of the terminal would not be seen; the table has it.
+            if len(self._progress.tasks) > max(self._console.height - 2, 1):
+                self._progress.remove_task(self._finished.popleft())
+
+    def _say(self, markup: str) -> None:
+        self._console.print(markup, highlight=False, soft_wrap=True)

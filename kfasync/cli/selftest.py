@@ -29,11 +29,11 @@ def self_test() -> None:
     """Known answers, a simulated fob end to end on every crypto path, and what is missing."""
     failed = 0
     for name in available():
-        failed += not _check(f"crypto path {name}: known answers", choose, name)
+        failed += not check(f"crypto path {name}: known answers", choose, name)
         for mode in Scp03Mode:
             for level in Level:
                 what = f"crypto path {name}: one fob, {mode.value}, security level {level.value}"
-                failed += not _check(what, _one_fob, name, mode, level)
+                failed += not check(what, one_fob, name, mode, level)
     _report("PC/SC", _pcsc())
     trio = importlib.util.find_spec(Loop.TRIO.value) is not None
     _report("event loops", "asyncio, trio" if trio else "asyncio (trio is not installed)")
@@ -42,7 +42,8 @@ def self_test() -> None:
     typer.echo("self-test: everything that was tried works")
 
 
-def _check(what: str, work: Callable[[*Ts], object], *arguments: *Ts) -> bool:
+def check(what: str, work: Callable[[*Ts], object], *arguments: *Ts) -> bool:
+    """Do it and print how it went."""
     try:
         work(*arguments)
     except KfError as error:
@@ -56,7 +57,7 @@ def _report(what: str, result: str) -> None:
     typer.echo(f"{what:<60} {result}")
 
 
-def _one_fob(path: str, mode: Scp03Mode, level: Level) -> None:
+def one_fob(path: str, mode: Scp03Mode, level: Level) -> None:
     """A whole rehearsal with one fob; CardError unless station and fob both say it passed."""
     seen: list[LaneEvent] = []
     with tempfile.TemporaryDirectory(prefix="kfasync-self-test-") as name:

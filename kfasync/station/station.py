@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from kfasync.cards.api import Readers
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
-from kfasync.errors import KfError, LinkError, ReaderError
+from kfasync.errors import ConfigError, KeyCheckError, KfError, LinkError, ReaderError
 from kfasync.sources.containers import ContainerSource
 from kfasync.station.attempt import Conclusion
 from kfasync.station.audit import AuditLog
@@ -108,8 +108,11 @@ def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None]) -> Desk:
     config = loaded.config
     path = choose(config.crypto.path)
     keys = config.source.keys.key_set(config.card.key_version, OpensslAes())
-    # Said at once and once, instead of at every fob.
-    path.load(keys).wipe()
+    try:
+        path.load(keys).wipe()
+    except KeyCheckError as error:
+        # Of keys that stand in the configuration this can be said before any fob is placed.
+        raise ConfigError("source.keys", str(error)) from error
     with _closing_on_failure(Ledger.open(loaded.resolve(config.station.data_dir))) as ledger:
         audit = AuditLog.open(loaded.resolve(config.station.data_dir), ledger)
         source = ContainerSource.open(

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from kfasync.station.config import TEMPLATE
+from tests.cli.terminal import Run
+
+
+def test_the_template_that_is_printed_is_good(run: Run, tmp_path: Path) -> None:
+    printed = run("config", "template")
+    assert printed == (0, TEMPLATE, "")
+    path = tmp_path / "station.toml"
+    path.write_text(printed.out, "utf-8")
+    checked = run("config", "check", path)
+    assert checked.code == 0
+    assert "good" in checked.out
+    assert "31C287" in checked.out  # a check value, which is there to be compared
+    assert "8b4b8d7e" not in checked.out.lower()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('layout = "auto"', 'layout = "aut"', "card.layout"),
+        ("key_version = 255", "key_version = 256", "card.key_version"),
+        ('id = "EOL-01"', 'idd = "EOL-01"', "station.idd"),
+        ('kind = "containers"', 'kind = "paper"', "choose one of containers"),
+        ("[crypto]", "[crypto", "not TOML"),
+    ],
+)
+def test_a_broken_configuration_is_one_sentence(
+    run: Run, tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(TEMPLATE.replace(old, new), "utf-8")
+    ended = run("config", "check", path)
+    assert ended.code == 2
+    assert not ended.out
+    assert ended.err.startswith(f"kfasync: {path}")
+    assert sentence in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_missing_configuration_says_how_to_make_one(run: Run, tmp_path: Path) -> None:
+    ended = run("config", "check", tmp_path / "none.toml")
+    assert ended.code == 2
+    assert "kfasync config template" in ended.err

@@ -1,0 +1,48 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kfasync.sim.pcscd import PrivatePcscd
+from tests.cli.terminal import Run
+from tests.pcscd.floor import provision_json, write_config
+
+
+def test_a_served_fob_lies_on_its_reader_and_can_be_provisioned_once(
+    tmp_path: Path, pcscd: PrivatePcscd
+) -> None:
+    reader = pcscd.reader_names[1]
+    config = write_config(tmp_path, security_level='"33"')
+    command = [sys.executable, "-m", "kfasync", "fob", "serve", "--config", str(config)]
+    with subprocess.Popen(
+        [*command, "--port", str(pcscd.port(reader)), "--uid", "04112233445566", "--immediate"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as fob:
+        assert fob.stdout is not None
+        assert "04112233445566" in fob.stdout.readline()
+        code, record = provision_json(config, reader)
+        assert (code, record["uid"], record["security_level"]) == (0, "04112233445566", "33")
+        code, record = provision_json(config, reader)
+        assert (code, record["disposition"]) == (1, "already-provisioned")
+        fob.send_signal(signal.SIGINT)
+        assert fob.wait(10) == 0
+        assert fob.stderr is not None
+        assert not fob.stderr.read()
+
+
+@pytest.mark.parametrize("uid", ["04", "zz", "0411223344556677"])
+def test_a_uid_of_another_length_is_refused(run: Run, uid: str) -> None:
+    ended = run("fob", "serve", "--uid", uid)
+    assert ended.code == 2
+    assert "4, 7 or 10 bytes" in ended.err
+
+
+def test_without_vpcd_it_is_one_sentence(run: Run) -> None:
+    ended = run("fob", "serve", "--port", "1")
+    assert ended.code == 4
+    assert ended.err.startswith("kfasync: ")
+    assert ended.err.count("\n") == 1
