@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -73,6 +73,10 @@ class Board:
         """Say something beside the bars."""
         self._say(escape(sentence))
 
+    def bars(self) -> RenderableType:
+        """The bars as they stand now."""
+        return self._progress.get_renderable()
+
     def table(self) -> Table:
         """Every attempt there was, in order."""
         table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
@@ -119,18 +123,17 @@ class Board:
         word = f"[{_STYLE[record.outcome]}]{record.disposition.upper()}[/]"
         if record.outcome != Outcome.PASS.value:
             word += f" {escape(record.message)}"
-        bar = self._bars.pop(slot, None)
         if self._progress.disable:
             self._say(f"{escape(record.reader)} {record.uid or '?'}: {word}")
-        elif bar is not None:
-            self._progress.update(
-                bar, description=f"{word} {record.fesn or ''}", uid=record.uid or ""
-            )
-            self._progress.stop_task(bar)
-            self._finished.append(bar)
-            # A bar below the last line of the terminal would not be seen; the table has it.
-            if len(self._progress.tasks) > max(self._console.height - 2, 1):
-                self._progress.remove_task(self._finished.popleft())
+        bar = self._bars.pop(slot, None)
+        if bar is None:
+            return
+        self._progress.update(bar, description=f"{word} {record.fesn or ''}", uid=record.uid or "")
+        self._progress.stop_task(bar)
+        self._finished.append(bar)
+        # A bar below the last line of the terminal would not be seen; the table has it.
+        if len(self._progress.tasks) > max(self._console.height - 2, 1):
+            self._progress.remove_task(self._finished.popleft())
 
     def _say(self, markup: str) -> None:
         self._console.print(markup, highlight=False, soft_wrap=True)
