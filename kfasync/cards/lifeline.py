@@ -7,6 +7,7 @@ that hangs: the call then returns 0x80100013 at once.
 
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,7 +35,7 @@ class Lifeline:
         self._guard = threading.Lock()  # of what follows; never held over a call that waits
         self._calling = False
         self._cut = False
-        self._before: dict[str, int] | None = None  # only while the context is being made
+        self._before: dict[int, int] | None = None  # only while the context is being made
         self._socket: socket.socket | None = None
 
     @property
@@ -119,24 +120,26 @@ class Lifeline:
             link.close()
 
 
-def _sockets() -> dict[str, int]:
+def _sockets() -> dict[int, int]:
     """All sockets of this process by inode; none where there is no /proc (proc(5)).
 
     By inode and not by number: a number is free again as soon as any thread closes its file.
     """
     sockets = {}
     try:
-        for link in Path("/proc/self/fd").iterdir():
-            with suppress(OSError):  # closed since
-                target = str(link.readlink())
-                if target.startswith("socket:"):
-                    sockets[target] = int(link.name)
+        # Twice for every fob, so by descriptor: a Path for each costs a station 3 ms of CPU.
+        numbers = os.listdir("/proc/self/fd")  # noqa: PTH208  # as above
     except OSError:
         return {}
+    for number in map(int, numbers):
+        with suppress(OSError):  # closed since
+            status = os.fstat(number)
+            if stat.S_ISSOCK(status.st_mode):
+                sockets[status.st_ino] = number
     return sockets
 
 
-def _daemon_socket(before: dict[str, int]) -> socket.socket | None:
+def _daemon_socket(before: dict[int, int]) -> socket.socket | None:
     """A duplicate of the one socket to the daemon that was not there before."""
     name = Path(os.environ.get("PCSCLITE_CSOCK_NAME", "pcscd.comm")).name
     for inode, number in _sockets().items():

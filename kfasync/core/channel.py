@@ -9,7 +9,7 @@ import msgspec
 from kfasync.core import dgi
 from kfasync.core.apdu import CommandApdu, ResponseApdu
 from kfasync.crypto.api import AesKey
-from kfasync.errors import ChannelError, ResponseMacError
+from kfasync.errors import CardError, ChannelError, ResponseMacError
 from kfasync.model import Item, SecurityLevel, SessionFacts, StoreDataPlan
 
 BLOCK = 16
@@ -58,7 +58,9 @@ class Channel:
     def wrap(self, commands: Sequence[bytes]) -> list[bytes]:
         """Secure plain commands, in the order in which they will be sent."""
         keys = self._alive()
-        return [self._secure(keys, CommandApdu.decode(command)).encode() for command in commands]
+        # Read before any is secured: a malformed one must not leave the chain half advanced.
+        decoded = [CommandApdu.decode(command) for command in commands]
+        return [self._secure(keys, command).encode() for command in decoded]
 
     def wrap_store_data(self, items: Sequence[Item], plan: StoreDataPlan) -> list[bytes]:
         """Secure one fob's items, and the empty last block (GP Card Specification 2.3.1, 11.11)."""
@@ -74,14 +76,14 @@ class Channel:
         if not self._pending:
             raise ValueError("every wrapped command has been answered already")
         chain, counter = self._pending.popleft()
-        response = ResponseApdu.decode(answer)
-        if response.sw != 0x9000 and response.sw1 not in (0x62, 0x63):
-            # An error status word carries no R-MAC, and the card has ended the session too.
-            self.close()
-            return answer
         try:
+            response = ResponseApdu.decode(answer)
+            if response.sw != 0x9000 and response.sw1 not in (0x62, 0x63):
+                # An error status word carries no R-MAC, and the card has ended the session too.
+                self.close()
+                return answer
             data = self._open(keys, response, chain, counter)
-        except ChannelError:
+        except CardError:
             self.close()
             raise
         return ResponseApdu(data, response.sw).encode()

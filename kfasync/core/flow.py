@@ -105,6 +105,7 @@ class Provisioning:
         stage: where it is, or stopped.
         unit, lease, facts: who the fob is, what it gets, what the card said; None before.
         touched: how far the card's memory can have been changed, by earlier attempts too.
+        stored: the card has taken a block in this attempt.
         factory: the applet is known to be in FACTORY.
         recovered: it was there already, from an attempt whose end nobody saw.
     """
@@ -132,13 +133,14 @@ class Provisioning:
         opening: Opening | None = None
         if self._profile.uid_source is UidSource.KEY_DIVERSIFICATION_DATA:
             opening = yield from self._begin()
-            uid = opening.answer[:DIVERSIFICATION_DATA_SIZE]
+            uid = _telling(opening.answer[:DIVERSIFICATION_DATA_SIZE])
         else:
             uid = yield from self._read_uid()
         lease, slot = yield from self._fetch(uid)
         try:
             if opening is None:
                 opening = yield from self._begin()
+            self.stage = Stage.INITIALIZE_UPDATE
             channel = slot.open_session(opening)
             self.facts = channel.facts
             try:
@@ -158,7 +160,7 @@ class Provisioning:
         data = (yield from self._demand(GET_CPLC)).data
         if not data.startswith(CPLC_TAG) or len(data) != len(CPLC_TAG) + CPLC_TAG[-1]:
             raise AnswerFormatError(f"the card's CPLC is not 42 bytes under 9F7F: {len(data)} came")
-        return data[len(CPLC_TAG) :][CPLC_FABRICATION]
+        return _telling(data[len(CPLC_TAG) :][CPLC_FABRICATION])
 
     def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
         self.unit = Unit(uid, self._profile.pad(uid), self._atr, self._profile.name)
@@ -168,8 +170,9 @@ class Provisioning:
         lease: Lease = yield NeedLease(self.unit)
         self.lease = lease
         blocks = dgi.block_count(lease.items, self._profile.plan)
-        # SELECT, INITIALIZE UPDATE, EXTERNAL AUTHENTICATE; the UID has been counted already.
-        self._steps = self._step + 3 + blocks + len(self._profile.post_personalization)
+        # SELECT, INITIALIZE UPDATE, EXTERNAL AUTHENTICATE, and a command of its own for the UID.
+        session = 3 if self._profile.uid_source is UidSource.KEY_DIVERSIFICATION_DATA else 4
+        self._steps = session + blocks + len(self._profile.post_personalization)
         return lease, self._path.load(lease.keys)
 
     # ------------------------------------------------------------------ the session
@@ -184,6 +187,8 @@ class Provisioning:
             0x80, 0x50, profile.key_version, 0x00, data=self._host_challenge, le=SHORT_LE_MAX
         )
         answer = yield from self._demand(command.encode())
+        if len(answer.data) < DIVERSIFICATION_DATA_SIZE:
+            raise AnswerFormatError(f"INITIALIZE UPDATE was answered with {len(answer.data)} bytes")
         return Opening(
             host_challenge=self._host_challenge,
             answer=answer.data,
@@ -285,6 +290,18 @@ def _stable(uid: bytes) -> bytes:
             "card profile to key-diversification-data or cplc"
         )
     return uid
+
+
+def _telling(identity: bytes) -> bytes:
+    """An identity that tells one fob from another."""
+    # Cards come with these fields blank too. Taken for an identity, the second fob of a tray
+    # would be the first, and would get the first one's keys where that was torn off.
+    if len(set(identity)) == 1:
+        raise IdentityError(
+            "what the card shows in the place of a UID is blank, so nothing can be bound to it; "
+            "set uid_source in the card profile to another source"
+        )
+    return identity
 
 
 def _selected_aid(fci: bytes, aid: bytes) -> bytes:

@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from kfasync.core.apdu import CommandApdu
 from kfasync.model import Layout, Scp03Mode, SecurityLevel, StoreDataPlan
 
 UID_SIZE = 10  # of the JCOP UID, which key diversification works on
@@ -88,6 +89,7 @@ class CardProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             _hex(field, getattr(self, field), 1, 1)
         for command in self.post_personalization:
             _hex("post_personalization", command, 4, 261)
+            _command("post_personalization", command)
         if not 0 <= self.key_version <= 0xFF:
             raise ValueError(f"key_version {self.key_version} is not 0 to 255")
         if not 0 <= self.block_size <= self.block_size_max:
@@ -125,13 +127,11 @@ class CardProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def pad(self, uid: bytes) -> bytes:
         """The UID as key diversification wants it."""
-        match self.uid_padding:
-            case UidPadding.RAW:
-                return uid
-            case UidPadding.LEFT:
-                return uid.rjust(UID_SIZE, b"\x00")
-            case UidPadding.RIGHT:
-                return uid.ljust(UID_SIZE, b"\x00")
+        if self.uid_padding is UidPadding.LEFT:
+            return uid.rjust(UID_SIZE, b"\x00")
+        if self.uid_padding is UidPadding.RIGHT:
+            return uid.ljust(UID_SIZE, b"\x00")
+        return uid
 
 
 def _hex(field: str, text: str, least: int, most: int) -> None:
@@ -141,3 +141,11 @@ def _hex(field: str, text: str, least: int, most: int) -> None:
         raise ValueError(f"{field} {text!r} is not hex digits") from None
     if not least <= size <= most:
         raise ValueError(f"{field} {text!r} has {size} bytes, not {least} to {most}")
+
+
+def _command(field: str, text: str) -> None:
+    # Found here and not when a card answers 6Cxx and the command has to be read again.
+    try:
+        CommandApdu.decode(bytes.fromhex(text))
+    except ValueError as error:
+        raise ValueError(f"{field} {text!r} is not a command: {error}") from None

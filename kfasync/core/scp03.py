@@ -210,7 +210,8 @@ def _candidates(opening: Opening) -> list[Answer]:
     asked = opening.key_version
     agreeing = [answer for answer in readings if asked in (0, answer.facts.kvn)]
     if not agreeing:
-        answered = " or ".join(str(kvn) for kvn in sorted({a.facts.kvn for a in readings}))
+        # The first reading only: what the others take for a version is a piece of a challenge.
+        answered = readings[0].facts.kvn
         raise CapabilityError(
             f"the card answered with key version {answered} where {asked} was asked for; "
             "set key_version in the card profile"

@@ -78,6 +78,8 @@ class PureKey:
 
     def encrypt_block(self, block: bytes) -> bytes:
         """AES of one block (FIPS 197, 5.1)."""
+        if len(block) != BLOCK:
+            raise ValueError(f"a block has {BLOCK} bytes, not {len(block)}")
         keys = self._encryption
         a, b, c, d = _add(_WORDS.unpack(block), keys[0])
         for k0, k1, k2, k3 in keys[1:-1]:
@@ -92,7 +94,7 @@ class PureKey:
     def encrypt_cbc(self, icv: bytes, plain: bytes) -> bytes:
         """CBC without padding (NIST SP 800-38A, 6.2)."""
         out = bytearray()
-        for at in _blocks(plain):
+        for at in _blocks(icv, plain):
             icv = self.encrypt_block(_xor(icv, plain[at : at + BLOCK]))
             out += icv
         return bytes(out)
@@ -100,7 +102,7 @@ class PureKey:
     def decrypt_cbc(self, icv: bytes, cipher: bytes) -> bytes:
         """CBC decryption without padding (NIST SP 800-38A, 6.2)."""
         out = bytearray()
-        for at in _blocks(cipher):
+        for at in _blocks(icv, cipher):
             block = cipher[at : at + BLOCK]
             out += _xor(icv, self._decrypt_block(block))
             icv = block
@@ -206,7 +208,7 @@ def _xor(a: bytes, b: bytes) -> bytes:
     return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(BLOCK, "big")
 
 
-def _blocks(data: bytes) -> range:
-    if len(data) % BLOCK:
-        raise ValueError(f"CBC works on whole blocks; {len(data)} bytes are none")
+def _blocks(icv: bytes, data: bytes) -> range:
+    if len(icv) != BLOCK or len(data) % BLOCK:
+        raise ValueError(f"CBC works on whole blocks; {len(icv)} and {len(data)} bytes are none")
     return range(0, len(data), BLOCK)

@@ -1,6 +1,7 @@
 """Whole sessions captured from real cards, replayed on every path of the host side."""
 
 import hashlib
+import importlib
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ from kfasync.model import (
 )
 from kfasync.secret import Secret
 from tests.paths import each_aes, each_path
-from tests.vectors import name, verified
+from tests.vectors import ENTRIES, TAKEN, name, verified
 
 each_session = pytest.mark.parametrize("entry", verified("sessions"), ids=name)
+# Every suite that runs over entries of the vectors' file.
+SUITES = ("tests.core.test_dgi", "tests.core.test_kdf", "tests.crypto.test_api", __name__)
 each_generated = pytest.mark.parametrize("entry", verified("generated_sessions"), ids=name)
 
 
@@ -140,7 +143,7 @@ def test_a_pseudo_random_challenge_is_recomputed(path: CryptoPath, entry: dict[s
     facts = entry["pseudo_random_challenge"]
     slot = path.load(key_set(entry))
     if facts["matches"]:
-        assert slot.open_session(opening(entry, facts["aid"]))
+        slot.open_session(opening(entry, facts["aid"]))
     # No card computes its challenge over this AID, so the check must notice.
     with pytest.raises(CryptogramError, match="challenge_aid"):
         slot.open_session(opening(entry, "A0000008570000"))
@@ -157,3 +160,16 @@ def test_session_keys_are_the_published_ones(aes: Aes, entry: dict[str, Any]) ->
         "s_rmac": derive(keys["mac"], DerivationConstant.S_RMAC, context, bits=entry["aes_bits"]),
     }
     assert {part: key.hex().upper() for part, key in derived.items()} == entry["session_keys"]
+
+
+def test_no_verified_entry_is_left_out_of_all_suites() -> None:
+    for suite in SUITES:
+        importlib.import_module(suite)
+    entries = [
+        (kind, name(entry))
+        for kind, entries in ENTRIES.items()
+        for entry in entries
+        if entry["verified"]
+    ]
+    assert len(set(entries)) == len(entries), "two entries go by one name"
+    assert set(entries) - TAKEN == set()
