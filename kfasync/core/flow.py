@@ -22,22 +22,16 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from kfasync.core import dgi
+from kfasync.core import dgi, identity
 from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
+from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, UidSource
-from kfasync.core.scp03 import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.status import advise
 from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
-from kfasync.errors import AnswerFormatError, IdentityError, StatusWordError
+from kfasync.errors import AnswerFormatError, StatusWordError
 from kfasync.model import Lease, Opening, SessionFacts, Stage, Touched, Unit
 
-GET_UID = bytes.fromhex("FFCA000000")
-GET_CPLC = bytes.fromhex("80CA9F7F00")
-CPLC_TAG = bytes.fromhex("9F7F2A")
-CPLC_FABRICATION = slice(10, 18)  # IC fabrication date, serial number, batch identifier
-RANDOM_UID = 0x08  # first of 4 bytes: made up anew at every activation (ISO/IEC 14443-3, 6.5.4)
-UID_SIZES = (4, 7, 10)
-ANSWER_MAX = 65536 + 256
+ROUNDS_MAX = 256  # of GET RESPONSE: an extended answer in parts of 256 bytes
 
 SUCCESS = 0x9000
 IN_FACTORY = 0x6985
@@ -133,7 +127,7 @@ class Provisioning:
         opening: Opening | None = None
         if self._profile.uid_source is UidSource.KEY_DIVERSIFICATION_DATA:
             opening = yield from self._begin()
-            uid = _telling(opening.answer[:DIVERSIFICATION_DATA_SIZE])
+            uid = identity.from_diversification_data(opening.answer)
         else:
             uid = yield from self._read_uid()
         lease, slot = yield from self._fetch(uid)
@@ -155,12 +149,8 @@ class Provisioning:
 
     def _read_uid(self) -> Flow[bytes]:
         if self._profile.uid_source is UidSource.GET_DATA:
-            uid = (yield from self._demand(GET_UID)).data
-            return _stable(uid)
-        data = (yield from self._demand(GET_CPLC)).data
-        if not data.startswith(CPLC_TAG) or len(data) != len(CPLC_TAG) + CPLC_TAG[-1]:
-            raise AnswerFormatError(f"the card's CPLC is not 42 bytes under 9F7F: {len(data)} came")
-        return _telling(data[len(CPLC_TAG) :][CPLC_FABRICATION])
+            return identity.from_uid((yield from self._demand(identity.GET_UID)).data)
+        return identity.from_cplc((yield from self._demand(identity.GET_CPLC)).data)
 
     def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
         self.unit = Unit(uid, self._profile.pad(uid), self._atr, self._profile.name)
@@ -259,12 +249,13 @@ class Provisioning:
             again = CommandApdu.decode(command)
             again = msgspec.structs.replace(again, le=answer.sw2 or SHORT_LE_MAX)
             answer = yield from self._send(again.encode(), confidential)
-        data = answer.data
+        data, rounds = answer.data, 0
         while answer.sw1 == 0x61:
             get_response = CommandApdu(0x00, 0xC0, 0x00, 0x00, le=answer.sw2 or SHORT_LE_MAX)
             answer = yield from self._send(get_response.encode(), confidential)
             data += answer.data
-            if len(data) > ANSWER_MAX or (answer.sw1 == 0x61 and not answer.data):
+            rounds += 1
+            if answer.sw1 == 0x61 and (rounds == ROUNDS_MAX or not answer.data):
                 raise AnswerFormatError("the card announces more data and never comes to an end")
         return ResponseApdu(data, answer.sw)
 
@@ -278,30 +269,6 @@ class Provisioning:
             interruptible=self.touched is Touched.NONE,
         )
         return ResponseApdu.decode(answer)
-
-
-def _stable(uid: bytes) -> bytes:
-    """A UID that will be the same tomorrow."""
-    if len(uid) not in UID_SIZES:
-        raise IdentityError(f"the reader gave a UID of {len(uid)} bytes; 4, 7 or 10 are possible")
-    if len(uid) == 4 and uid[0] == RANDOM_UID:
-        raise IdentityError(
-            "the fob shows a random UID, so nothing can be bound to it; set uid_source in the "
-            "card profile to key-diversification-data or cplc"
-        )
-    return uid
-
-
-def _telling(identity: bytes) -> bytes:
-    """An identity that tells one fob from another."""
-    # Cards come with these fields blank too. Taken for an identity, the second fob of a tray
-    # would be the first, and would get the first one's keys where that was torn off.
-    if len(set(identity)) == 1:
-        raise IdentityError(
-            "what the card shows in the place of a UID is blank, so nothing can be bound to it; "
-            "set uid_source in the card profile to another source"
-        )
-    return identity
 
 
 def _selected_aid(fci: bytes, aid: bytes) -> bytes:

@@ -11,6 +11,7 @@ import msgspec
 
 from kfasync.core.apdu import CommandApdu
 from kfasync.core.channel import R_ENCRYPTION, R_MAC, Channel, SessionKeys
+from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.kdf import DerivationConstant, derive
 from kfasync.crypto.api import Aes, AesKey
 from kfasync.errors import (
@@ -28,7 +29,6 @@ I_PSEUDO_RANDOM_CHALLENGE = 0x10
 I_R_MAC = 0x20
 I_R_ENCRYPTION = 0x40
 
-DIVERSIFICATION_DATA_SIZE = 10
 KCV_SIZE = 3
 _KCV_INPUT = b"\x01" * 16
 

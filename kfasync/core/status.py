@@ -144,6 +144,7 @@ def advise(sw: int) -> Advice:
         return _LOCKED
     advice = StatusWord.of(sw).advice
     if sw >> 4 == 0x63C:
-        meaning = f"the card does not accept the keys; {sw & 0xF} tries are left"
+        left = "one try is" if sw & 0xF == 1 else f"{sw & 0xF} tries are"
+        meaning = f"the card does not accept the keys; {left} left"
         return msgspec.structs.replace(advice, meaning=meaning)
     return advice

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.core.flow import GET_UID
+from kfasync.core.identity import GET_UID
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
 from tests.pcsc_fixtures import Place
