@@ -25,7 +25,7 @@ from kfasync.core.flow import (
     Standing,
 )
 from kfasync.errors import KfError, LeaseExpiredError
-from kfasync.model import ContentState, Lease, Scp03Mode, Unit
+from kfasync.model import ContentState, Lease, Scp03Mode, Stage, Unit
 from kfasync.station.audit import AttemptRecord, Journal, now
 from kfasync.station.desk import Desk
 from kfasync.station.policy import Verdict, judge, settle
@@ -114,7 +114,7 @@ class Attempt:
             case Identified(unit):
                 return self._identify(unit)
             case NeedLease(unit):
-                return from_thread.run(self._desk.source.lease, unit)
+                return from_thread.run(self._lease, unit)
             case Durable(lease, mark):
                 return self._write_down(lease, mark)
             case _:
@@ -139,6 +139,14 @@ class Attempt:
         self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
         return self._desk.ledger.standing(unit)
 
+    async def _lease(self, unit: Unit) -> Lease:
+        # Shielded: a lease that was asked for is waited for, and given back before the next
+        # command. On asyncio anyio never tells a task that begins in a scope cancelled before
+        # it, and its checkpoints spin for ever.
+        with anyio.CancelScope(shield=True):
+            lease = await self._desk.source.lease(unit)
+        return lease  # noqa: RET504  # to a type checker a cancel scope may swallow errors
+
     def _write_down(self, lease: Lease, mark: Mark) -> None:
         expires = lease.expires_at_s
         if mark is Mark.BURNED and expires is not None and time.monotonic() >= expires:
@@ -152,6 +160,10 @@ class Attempt:
     def _conclude(self, error: BaseException | None) -> Conclusion:
         state, verdict = self._state, judge(self._state, error)
         content = settle(state, verdict.disposition) if state.lease else None
+        if state.lease is None and state.stage is Stage.FETCH_KEYS:
+            # Claimed and then not to be read, it never became a lease. Only then: content that
+            # is reserved for this UID may be that of another fob of the same UID.
+            content = ContentState.FREE
         record = self._record(verdict)
         self._desk.ledger.finish(
             record.attempt,

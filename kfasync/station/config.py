@@ -5,6 +5,7 @@ import hashlib
 import re
 import tomllib
 import typing
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard, TypeVar
 
@@ -263,14 +264,19 @@ def _secret(kind: type, value: object) -> object:
 
 def _line(text: str, keys: list[str]) -> str:
     """`` line N`` of the deepest of the keys that is written down, or nothing."""
-    found, table = 0, ""
+    found = depth = 0
+    table: list[str] = []
+    tables: Counter[str] = Counter()  # of each [[name]], so far
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\[?([\w.\s]+)\]", line):
-            table = header[1].strip()
-            if keys[: len(table.split("."))] == table.split("."):
-                found = number
-        elif table.split(".")[0] in ("", *keys[:1]) and any(
-            re.match(rf"\s*{re.escape(key)}\s*=", line) for key in keys[-1:]
-        ):
-            return f" line {number}"
+        if header := re.match(r"\s*\[(\[?)([\w.\s]+)\]", line):
+            path = table = [part.strip() for part in header[2].split(".")]
+            if header[1]:
+                path = table = [*table, str(tables[header[2]])]
+                tables[header[2]] += 1
+        elif key := re.match(r"\s*([\w-]+)\s*=", line):
+            path = [*table, key[1]]
+        else:
+            continue
+        if depth < len(path) and keys[: len(path)] == path:
+            found, depth = number, len(path)
     return f" line {found}" if found else ""

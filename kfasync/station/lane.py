@@ -160,10 +160,11 @@ class Lane:
         self._tell(LaneState.STOPPED, message=message)
 
     def _progress(self, exchange: Exchange, state: Provisioning) -> None:
-        # The fob that answers is the one that all news so far speak of: those of a contact
-        # lost for a moment may come when it has long been found again, and would have it
-        # tried once more after it has passed.
-        self._served = self._placings
+        # The fob that has said its name is the one that all news so far speak of: those of a
+        # contact lost for a moment may come when it has long been found again, and would have
+        # it tried once more after it has passed.
+        if state.unit is not None:
+            self._served = self._placings
         self._tell(
             LaneState.WORKING,
             stage=exchange.stage,

@@ -9,7 +9,7 @@ from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent, LaneState
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import open_station
 
 
 class Operator:
@@ -18,20 +18,19 @@ class Operator:
     def __init__(self, readers: SimulatedReaders, fobs: Iterable[SimulatedFob]) -> None:
         self._readers = readers
         self._tray = deque(fobs)
+        self._stopped: set[str] = set()
         self._done = {name: anyio.Event() for name in readers.names()}
 
     def see(self, event: LaneEvent) -> None:
         """A lane shows its result; told on the event loop."""
+        if event.state is LaneState.STOPPED:
+            self._stopped.add(event.reader)
         if event.state in (LaneState.DONE, LaneState.READER_FAULT, LaneState.STOPPED):
             self._done[event.reader].set()
 
-    def go_home(self) -> None:
-        """Place no more fobs."""
-        self._tray.clear()
-
     async def work(self, reader: str) -> None:
-        """Serve one reader until the tray is empty."""
-        while self._tray:
+        """Serve one reader until the tray is empty or its lane has stopped."""
+        while self._tray and reader not in self._stopped:
             self._done[reader] = anyio.Event()
             self._readers.place(reader, self._tray.popleft())
             await self._done[reader].wait()
@@ -56,14 +55,8 @@ async def rehearse(
         open_station(loaded, readers, tell_both) as station,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(_run, station, operator)
+        tasks.start_soon(station.run)
         async with anyio.create_task_group() as hands:
             for name in readers.names():
                 hands.start_soon(operator.work, name)
         tasks.cancel_scope.cancel()
-
-
-async def _run(station: Station, operator: Operator) -> None:
-    await station.run()
-    # Every lane has stopped itself: there is nothing left to place a fob for.
-    operator.go_home()

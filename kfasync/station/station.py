@@ -62,14 +62,17 @@ class Station:
         """
         name = _the_reader(name, await to_thread.run_sync(self._readers.names))
         lane = Lane(0, self._readers.reader(name), self._desk)
+        result: Conclusion | KfError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._listen, lane, name)
             with anyio.move_on_after(timeout_s) as waiting:
                 await lane.placed()
-            if waiting.cancelled_caught:
-                raise LinkError(f"no fob was placed on reader {name} within {timeout_s:g} s")
-            result = await lane.provision_next()
+            if not waiting.cancelled_caught:
+                result = await lane.provision_next()
             tasks.cancel_scope.cancel()
+        # Not inside, where it would leave as an ExceptionGroup.
+        if result is None:
+            raise LinkError(f"no fob was placed on reader {name} within {timeout_s:g} s")
         return result
 
     async def _listen(self, lane: Lane, name: str) -> None:

@@ -1,0 +1,252 @@
+"""A whole station on a desk: configuration, ledger, containers, simulated readers and fobs.
+
+Nothing here is a stand-in: the source, the ledger and the log are those of a real station,
+and a fob answers as `kfasync.sim` has it.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from kfasync.crypto.choose import choose
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
+from kfasync.secret import Secret
+from kfasync.sim.content import make_containers
+from kfasync.sim.faults import Fault, FaultKind
+from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
+from kfasync.sim.mailbox import Mailbox
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.sources.api import Source
+from kfasync.sources.containers import ContainerSource
+from kfasync.station.audit import AttemptRecord, AuditLog
+from kfasync.station.config import TEMPLATE, LoadedConfig, load
+from kfasync.station.desk import Desk, Roster
+from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.ledger import FILE_NAME, Ledger
+from kfasync.station.station import Station
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of hanging
+AGES_S = 3600.0
+GET_UID = bytes.fromhex("FFCA0000")
+FIRST, SECOND = "1KM0001E", "1KM0001F"
+PROFILE = "jcop4-fob"
+
+# The commands of a fixture fob, counted from 1.
+COMMANDS = 17
+INITIALIZE_UPDATE, EXTERNAL_AUTHENTICATE, FIRST_BLOCK = 3, 4, 5
+BLOCK_5 = FIRST_BLOCK + 4
+LAST_BLOCK = 15
+POST_PERSONALIZATION = (16, 17)
+
+
+# --------------------------------------------------------------------------- units and leases
+
+
+def uid(number: int) -> bytes:
+    return b"\x04" + number.to_bytes(6)
+
+
+def unit(number: int, profile: str = PROFILE) -> Unit:
+    return Unit(uid(number), uid(number), CONTACTLESS_ATR, profile)
+
+
+def content(number: int) -> Content:
+    return Content(f"1KM{number:05X}", f"{number:040X}")
+
+
+def lease(lease_id: str, to: Unit, of: Content, items: tuple[Item, ...] = ()) -> Lease:
+    """A lease of no more than a name, as far as the ledger is concerned."""
+    enc, mac, dek = (Secret(bytes(16)) for _ in range(3))
+    keys = KeySet(255, enc, mac, dek, KeyCheckValues(b"", b"", b""))
+    return Lease(lease_id, to, of, keys, items)
+
+
+# ------------------------------------------------------------------------------ configuration
+
+
+def furnish(
+    directory: Path, containers: int = 2, edits: Mapping[str, str] | None = None
+) -> LoadedConfig:
+    """Content and configuration in a directory; ``edits`` change lines of the template."""
+    for part in ("containers", "certificates"):
+        shutil.copytree(FIXTURES / part, directory / part)
+    make_containers(directory / "containers", containers - 2)
+    text = TEMPLATE.replace("fixtures/", "")
+    for old, new in (edits or {}).items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (directory / "station.toml").write_text(text, "utf-8")
+    return load(directory / "station.toml")
+
+
+def timeout(seconds: float) -> dict[str, str]:
+    return {"# card_timeout_s = 10.0 ": f"card_timeout_s = {seconds} "}
+
+
+def keys_of(loaded: LoadedConfig) -> KeySet:
+    return loaded.config.source.keys.key_set(loaded.config.card.key_version, OpensslAes())
+
+
+class Fobs:
+    """Makes fobs that fit a configuration, each with a UID of its own."""
+
+    def __init__(self, loaded: LoadedConfig) -> None:
+        self.keys = keys_of(loaded)
+        self._made = 0
+
+    def make(self, *faults: Fault, **arguments: Any) -> SimulatedFob:
+        self._made += 1
+        defaults: dict[str, Any] = {"uid": uid(self._made), "keys": self.keys}
+        return SimulatedFob(faults=faults, **(defaults | arguments))
+
+    def faulty(self, kind: FaultKind, at: int, **data: Any) -> SimulatedFob:
+        return self.make(Fault(kind, at, **data))
+
+
+# -------------------------------------------------------------------------------- the station
+
+
+class ExpiringSource:
+    """A source whose leases have run out when they arrive."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def lease(self, unit: Unit) -> Lease:
+        return msgspec.structs.replace(await self._source.lease(unit), expires_at_s=0.0)
+
+    async def commit(self, lease: Lease, outcome: Outcome) -> None:
+        await self._source.commit(lease, outcome)
+
+    async def abort(self, lease: Lease, touched: Touched) -> None:
+        await self._source.abort(lease, touched)
+
+
+@contextmanager
+def open_desk(
+    loaded: LoadedConfig,
+    tell: Callable[[LaneEvent], None] = lambda event: None,
+    around: Callable[[Source], Source] = lambda source: source,
+) -> Iterator[Desk]:
+    """The desk of a configuration; ``around`` puts something before its source."""
+    config = loaded.config
+    directory = loaded.resolve(config.station.data_dir)
+    ledger = Ledger.open(directory)
+    try:
+        source = ContainerSource.open(
+            loaded.resolve(config.source.path),
+            loaded.resolve(config.source.certificates),
+            keys_of(loaded),
+            ledger,
+        )
+        yield Desk(
+            station=config.station.id,
+            config_sha256=loaded.sha256,
+            card_timeout_s=config.station.card_timeout_s,
+            profile=config.card,
+            path=choose(config.crypto.path),
+            source=around(source),
+            ledger=ledger,
+            audit=AuditLog.open(directory, ledger),
+            roster=Roster(),
+            tell=tell,
+        )
+    finally:
+        ledger.close()
+
+
+class Floor:
+    """A station at work, and its operator.
+
+    Attributes:
+        shown: everything the lanes told, in order.
+        cancel: stop the station, as from the keyboard.
+        on_step: called in the lane's own thread right before command n of a fob leaves.
+    """
+
+    def __init__(self, loaded: LoadedConfig, readers: Sequence[str]) -> None:
+        self.directory = loaded.resolve(loaded.config.station.data_dir)
+        self.readers = SimulatedReaders(readers)
+        self.fobs = Fobs(loaded)
+        self.shown: list[LaneEvent] = []
+        self.on_step: dict[int, Callable[[], None]] = {}
+        self.desk: Desk
+        self.cancel: Callable[[], None]
+        self._news = {name: Mailbox[LaneEvent]() for name in readers}
+
+    def tell(self, event: LaneEvent) -> None:
+        self.shown.append(event)
+        if event.state is LaneState.WORKING and event.step in self.on_step:
+            self.on_step[event.step]()
+        self._news[event.reader].put(event)
+
+    def put_away(self) -> None:
+        for mailbox in self._news.values():
+            mailbox.close()
+
+    async def until(self, reader: str, *states: LaneState, step: int = 0) -> LaneEvent:
+        """The next event of a lane in one of these states, from command ``step`` on."""
+        with anyio.fail_after(PATIENCE_S):
+            async for event in self._news[reader]:
+                if event.state in states and event.step >= step:
+                    return event
+        raise AssertionError("the news ended")
+
+    async def serve(self, reader: str, fob: SimulatedFob) -> AttemptRecord:
+        """Place a fob, wait for its record, and take it away."""
+        self.readers.place(reader, fob)
+        return await self.result(reader)
+
+    async def result(self, reader: str) -> AttemptRecord:
+        event = await self.until(reader, LaneState.DONE, LaneState.STOPPED)
+        self.readers.remove(reader)
+        assert event.record is not None, event
+        return event.record
+
+    def records(self) -> list[AttemptRecord]:
+        return [event.record for event in self.shown if event.record is not None]
+
+    def counts(self) -> dict[str, int]:
+        """How much content is in which state; empty states are left out."""
+        return {state.value: n for state, n in self.desk.ledger.counts().items() if n}
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask or change the ledger behind the station's back."""
+        return sql(self.directory, statement)
+
+
+@asynccontextmanager
+async def floor(
+    loaded: LoadedConfig,
+    readers: Sequence[str] = ("A",),
+    around: Callable[[Source], Source] = lambda source: source,
+) -> AsyncIterator[Floor]:
+    """A station that is at work for as long as the context is open."""
+    place = Floor(loaded, readers)
+    try:
+        with open_desk(loaded, place.tell, around) as place.desk:
+            async with anyio.create_task_group() as tasks:
+                place.cancel = tasks.cancel_scope.cancel
+                tasks.start_soon(Station(place.desk, place.readers).run)
+                yield place
+                place.cancel()
+    finally:
+        place.put_away()
+
+
+def sql(directory: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Ask or change the ledger of a data directory, past everything that guards it."""
+    connection = sqlite3.connect(directory / FILE_NAME)
+    try:
+        with connection:
+            return connection.execute(statement).fetchall()
+    finally:
+        connection.close()

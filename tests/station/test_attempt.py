@@ -1,0 +1,295 @@
+"""One attempt, driven as a lane drives it but without one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from kfasync.core.flow import Exchange, Provisioning
+from kfasync.sim.applet import Lifecycle
+from kfasync.sim.faults import Fault, FaultKind
+from kfasync.sim.fob import SimulatedFob
+from kfasync.sim.personalization import Dgi
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.sources.container import read_container
+from kfasync.sources.containers import ContainerSource
+from kfasync.station.attempt import Attempt, Conclusion
+from kfasync.station.config import LoadedConfig
+from kfasync.station.desk import Desk
+from tests.station.desks import (
+    BLOCK_5,
+    COMMANDS,
+    EXTERNAL_AUTHENTICATE,
+    FIRST,
+    FIRST_BLOCK,
+    GET_UID,
+    LAST_BLOCK,
+    SECOND,
+    ExpiringSource,
+    Fobs,
+    furnish,
+    open_desk,
+)
+
+pytestmark = pytest.mark.anyio
+
+SELECT = bytes.fromhex("00A40400")
+STAGES = [
+    "ReadUid",
+    "FetchKeys",
+    "InitializeUpdate",
+    "ExternalAuthenticate",
+    "PayloadDelivery",
+    "LifecycleTransition",
+    "PostPersonalization",
+]
+
+
+async def attempt(
+    desk: Desk,
+    fob: SimulatedFob,
+    *,
+    progress: Callable[[Exchange, Provisioning], None] = lambda exchange, state: None,
+    watched: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Conclusion:
+    readers = SimulatedReaders(["A"])
+    readers.place("A", fob)
+    card = readers.reader("A").connect()
+    try:
+        way = Attempt(desk, 3, "A", card, watched=watched, progress=progress)
+        return await to_thread.run_sync(way.run)
+    finally:
+        card.close()
+
+
+def counts(desk: Desk) -> dict[str, int]:
+    return {state.value: n for state, n in desk.ledger.counts().items() if n}
+
+
+def container_of(loaded: LoadedConfig, fesn: str) -> Path:
+    return next(loaded.resolve("containers").glob(f"{fesn}-*"))
+
+
+# ------------------------------------------------------------------------------------ it passes
+
+
+async def test_a_fob_holds_exactly_what_its_container_holds(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        for fesn in (FIRST, SECOND):
+            fob = Fobs(loaded).make(uid=fesn[-7:].encode())
+            record = (await attempt(desk, fob)).record
+            container = read_container(container_of(loaded, fesn))
+            assert record.fesn == container.content.fesn == fesn
+            assert fob.stored[Dgi.PRIVATE_KEY] == container.scalar
+            assert fob.stored[Dgi.IRK] == container.irk
+            assert bytes(fob.stored[Dgi.SPID].expose()) == container.content.spid.encode()
+            certificate = bytes(fob.stored[Dgi.DEVICE_CERTIFICATE].expose())
+            assert certificate == container.device_certificate
+
+
+async def test_the_record_of_a_pass_says_what_happened(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        fob = Fobs(loaded).make(sequence_counter=41)
+        record = (await attempt(desk, fob)).record
+    assert (record.outcome, record.disposition, record.cause) == ("pass", "pass", "pass")
+    assert (record.station, record.slot, record.reader) == ("EOL-01", 3, "A")
+    assert record.config_sha256 == loaded.sha256
+    assert record.uid == fob.uid.hex().upper()
+    assert record.atr == fob.atr.hex().upper()
+    assert (record.fesn, record.spid) == (FIRST, "59918C0096F859EC8BF6DA454E2E554A14DD4BD1")
+    assert (record.kvn, record.layout, record.i_param) == (255, "gp", "70")
+    assert record.sequence_counter == 42
+    assert (record.security_level, record.scp03_mode) == ("01", "S8")
+    assert (record.intended_state, record.observed_state) == ("FACTORY", "FACTORY")
+    assert (record.sw, record.device_certificate_issuer_checked) == (None, False)
+    assert record.kcv is not None
+    assert {len(value) for value in record.kcv.values()} == {6}
+    assert [stage.stage.value for stage in record.stages] == STAGES
+    assert record.started <= record.stages[0].at <= record.finished
+
+
+async def test_the_transcript_has_every_command_and_no_confidential_data(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        transcript = (await attempt(desk, Fobs(loaded).make())).record.transcript
+    assert len(transcript) == COMMANDS
+    assert {entry.sw for entry in transcript} == {"9000"}
+    hidden = [entry for entry in transcript if entry.answer is None]
+    assert hidden == list(transcript[3:LAST_BLOCK])
+    assert {len(entry.command) for entry in hidden} == {8}
+    assert sum(entry.command_bytes for entry in hidden[1:]) > 1709
+    assert transcript[0].command == GET_UID.hex().upper() + "00"
+
+
+async def test_every_exchange_is_watched_and_announced(tmp_path: Path) -> None:
+    loaded, seen, open_watches = furnish(tmp_path), [], 0
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        nonlocal open_watches
+        open_watches += 1
+        yield
+
+    def progress(exchange: Exchange, state: Provisioning) -> None:
+        seen.append((exchange.step, exchange.steps, open_watches))
+
+    with open_desk(loaded) as desk:
+        await attempt(desk, Fobs(loaded).make(), progress=progress, watched=watched)
+    assert seen == [(n + 1, COMMANDS if n else 0, n) for n in range(COMMANDS)]
+
+
+@pytest.mark.parametrize("level", ["01", "03", "11", "13", "33"])
+async def test_a_fob_passes_at_every_security_level(tmp_path: Path, level: str) -> None:
+    edit = {'security_level = "01" ': f'security_level = "{level}" '}
+    loaded = furnish(tmp_path, edits=edit)
+    with open_desk(loaded) as desk:
+        record = (await attempt(desk, Fobs(loaded).make())).record
+    assert (record.outcome, record.security_level) == ("pass", level)
+
+
+@pytest.mark.parametrize(
+    ("source", "uid"),
+    [("key-diversification-data", "04000000000001000000"), ("cplc", "5100000000010001")],
+)
+async def test_a_fob_is_known_by_what_the_profile_says(
+    tmp_path: Path, source: str, uid: str
+) -> None:
+    edit = {'# uid_source = "get-data" ': f'uid_source = "{source}" '}
+    loaded = furnish(tmp_path, edits=edit)
+    with open_desk(loaded) as desk:
+        record = (await attempt(desk, fob := Fobs(loaded).make())).record
+        assert (record.outcome, record.uid) == ("pass", uid)
+        assert GET_UID not in [header for header, _ in fob.log]
+        again = (await attempt(desk, fob)).record
+    assert again.disposition == "already-provisioned"
+
+
+# -------------------------------------------------------------------------------- it does not
+
+
+async def test_a_lease_that_ran_out_is_not_burned(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded, around=ExpiringSource) as desk:
+        conclusion = await attempt(desk, fob := Fobs(loaded).make())
+        assert conclusion.record.cause == "LeaseExpiredError"
+        assert (conclusion.record.disposition, conclusion.record.outcome) == ("retry", "incomplete")
+        assert counts(desk) == {"FREE": 2}
+    assert len(fob.log) == EXTERNAL_AUTHENTICATE
+
+
+async def test_a_broken_container_is_found_before_the_card_is_selected(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        broken = container_of(loaded, FIRST) / "irk_keyfob.key"
+        broken.write_bytes(b"not base64")
+        conclusion = await attempt(desk, fob := Fobs(loaded).make())
+        assert (conclusion.record.disposition, conclusion.record.cause) == (
+            "error",
+            "ContainerError",
+        )
+        assert str(broken) in conclusion.record.message
+        assert conclusion.verdict.exit_code == 3
+        assert [header for header, _ in fob.log] == [GET_UID]
+        assert counts(desk) == {"FREE": 2}
+
+
+async def test_without_a_free_container_nothing_is_sent(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        fobs = Fobs(loaded)
+        for _ in range(2):
+            await attempt(desk, fobs.make())
+        record = (await attempt(desk, fob := fobs.make())).record
+        assert (record.disposition, record.cause) == ("error", "SourceError")
+        assert SELECT not in [header for header, _ in fob.log]
+
+
+async def test_a_fob_with_a_random_uid_is_refused(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        record = (await attempt(desk, fob := Fobs(loaded).make(uid=b"\x08abc"))).record
+        assert (record.disposition, record.cause) == ("error", "IdentityError")
+        assert (record.uid, len(fob.log)) == (None, 1)
+
+
+async def test_key_check_values_of_other_keys_cost_the_card_nothing(tmp_path: Path) -> None:
+    loaded = furnish(
+        tmp_path,
+        edits={
+            '# kcv = { enc = "...", mac = "...", dek = "..." } ': 'kcv = { enc = "000000", '
+            'mac = "000000", dek = "000000" } '
+        },
+    )
+    with open_desk(loaded) as desk:
+        record = (await attempt(desk, fob := Fobs(loaded).make())).record
+        assert (record.disposition, record.cause) == ("fail", "KeyCheckError")
+        assert [header for header, _ in fob.log] == [GET_UID]
+        assert counts(desk) == {"FREE": 2}
+
+
+@pytest.mark.parametrize("kind", [FaultKind.NO_R_MAC, FaultKind.WRONG_R_MAC])
+async def test_an_answer_nobody_vouches_for_leaves_the_fob_bound(
+    tmp_path: Path, kind: FaultKind
+) -> None:
+    edit = {'security_level = "01" ': 'security_level = "33" '}
+    loaded = furnish(tmp_path, edits=edit)
+    with open_desk(loaded) as desk:
+        fob = Fobs(loaded).faulty(kind, BLOCK_5)
+        record = (await attempt(desk, fob)).record
+        assert (record.disposition, record.cause) == ("error", "ResponseMacError")
+        assert counts(desk) == {"FREE": 1, "BURNED": 1}
+        again = (await attempt(desk, fob)).record
+        assert (again.disposition, again.fesn) == ("pass", record.fesn)
+
+
+@pytest.mark.parametrize("at", range(1, COMMANDS + 1))
+async def test_a_refused_command_is_never_a_pass(tmp_path: Path, at: int) -> None:
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        fob = Fobs(loaded).make(Fault(FaultKind.STATUS_WORD, at, sw=0x6F00))
+        record = (await attempt(desk, fob)).record
+        assert (record.outcome, record.sw) == ("fail", "6F00")
+        assert len(record.transcript) == at
+        observed = "UNPERSONALIZED" if at > FIRST_BLOCK else "UNKNOWN"
+        factory = fob.lifecycle is Lifecycle.FACTORY
+        assert record.observed_state == ("FACTORY" if factory else observed)
+        written = at > EXTERNAL_AUTHENTICATE
+        assert counts(desk) == ({"FREE": 1, "QUARANTINED": 1} if written else {"FREE": 2})
+
+
+@pytest.mark.parametrize(("step", "left"), [(2, {"FREE": 2}), (BLOCK_5, {"FREE": 1, "BURNED": 1})])
+async def test_a_fault_of_the_program_is_an_error_that_quotes_nothing(
+    tmp_path: Path, step: int, left: dict[str, int]
+) -> None:
+    def progress(exchange: Exchange, state: Provisioning) -> None:
+        if exchange.step == step:
+            raise RuntimeError("8b4b8d7ec45dfa503a35f6df8f6bbdd9")
+
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        with pytest.raises(RuntimeError):
+            await attempt(desk, Fobs(loaded).make(), progress=progress)
+        (text,) = desk.ledger.records_after(None)
+        assert '"disposition":"error"' in text
+        assert '"cause":"RuntimeError"' in text
+        assert "8b4b8d7e" not in text
+        assert counts(desk) == left
+
+
+async def test_the_secrets_of_a_fob_are_wiped_when_it_is_done(tmp_path: Path) -> None:
+    leases = []
+
+    def progress(exchange: Exchange, state: Provisioning) -> None:
+        if state.lease is not None:
+            leases.append(state.lease)
+
+    loaded = furnish(tmp_path)
+    with open_desk(loaded) as desk:
+        assert isinstance(desk.source, ContainerSource)
+        await attempt(desk, Fobs(loaded).make(), progress=progress)
+    secrets = [item.value for item in leases[0].items if not isinstance(item.value, bytes)]
+    assert [bytes(secret.expose()) for secret in secrets] == [bytes(32), bytes(16)]

@@ -1,0 +1,285 @@
+"""What a configuration may say, and what is said of one that is wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kfasync.core.profile import CardProfile
+from kfasync.crypto.openssl import OpensslAes
+from kfasync.errors import ConfigError
+from kfasync.secret import Secret
+from kfasync.station.config import (
+    TEMPLATE,
+    CryptoSection,
+    KeysSection,
+    LaneSection,
+    SourceSection,
+    StationConfig,
+    StationSection,
+    load,
+)
+
+ENC = "8b4b8d7ec45dfa503a35f6df8f6bbdd9"
+MAC = "42fd95e83821260c5b90463af7996313"
+DEK = "1b988a47ac94632f7020734ca172eed8"
+KEYS = KeysSection(Secret.from_hex(ENC), Secret.from_hex(MAC), Secret.from_hex(DEK))
+HERE = Path()
+
+
+def parse(text: str) -> StationConfig:
+    return StationConfig.parse(text, HERE, "F")
+
+
+def edited(old: str, new: str) -> str:
+    assert TEMPLATE.count(old) == 1, old
+    return TEMPLATE.replace(old, new)
+
+
+# ----------------------------------------------------------------------------------- it is right
+
+
+def test_the_template_says_what_the_defaults_are() -> None:
+    assert parse(TEMPLATE) == StationConfig(
+        station=StationSection("EOL-01", "var", 10.0),
+        source=SourceSection("containers", "fixtures/containers", "fixtures/certificates", KEYS),
+        card=CardProfile(),
+        lane=(),
+        crypto=CryptoSection("auto"),
+    )
+
+
+def test_what_the_template_comments_out_is_the_default_too() -> None:
+    commented = r"(?m)^# (?!kcv|reader)(\w+ = )"
+    assert len(re.findall(commented, TEMPLATE)) == 8
+    whole, plain = parse(re.sub(commented, r"\1", TEMPLATE)), parse(TEMPLATE)
+    assert whole.station == plain.station
+    assert whole.card.plan == plain.card.plan
+    for field in set(CardProfile.__struct_fields__) - {"block_size"}:
+        assert getattr(whole.card, field) == getattr(plain.card, field), field
+
+
+def test_lanes_are_kept_in_their_order() -> None:
+    text = TEMPLATE + '[[lane]]\nreader = "B"\n[[lane]]\nreader = "A"\n'
+    assert parse(text).lane == (LaneSection("B"), LaneSection("A"))
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_keys_have_the_check_values_that_were_given_or_their_own(size: int) -> None:
+    keys = "".join(f'{name} = "{"40" * size}"\n' for name in ("enc", "mac", "dek"))
+    text = TEMPLATE[: TEMPLATE.index("enc = ")] + keys
+    computed = parse(text).source.keys.key_set(7, OpensslAes())
+    assert (computed.kvn, len(computed.enc)) == (7, size)
+    assert computed.kcv.enc == computed.kcv.mac == computed.kcv.dek
+    text += 'kcv = { enc = "0000AA", mac = "0000bb", dek = "0000CC" }\n'
+    given_values = parse(text).source.keys.key_set(7, OpensslAes()).kcv
+    assert (given_values.enc, given_values.mac) == (b"\0\0\xaa", b"\0\0\xbb")
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "line").mkdir()
+    (tmp_path / "line" / "station.toml").write_text(TEMPLATE)
+    monkeypatch.chdir(tmp_path)
+    loaded = load(Path("line/station.toml"))
+    monkeypatch.chdir("/")
+    assert loaded.resolve("var") == tmp_path / "line" / "var"
+    assert loaded.resolve("/var") == Path("/var")
+
+
+def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    digests = set()
+    for text in (TEMPLATE, TEMPLATE + "\n", TEMPLATE):
+        (tmp_path / "station.toml").write_text(text)
+        digests.add(load(tmp_path / "station.toml").sha256)
+    assert len(digests) == 2
+
+
+# ----------------------------------------------------------------------------------- it is wrong
+
+KCV = '# kcv = { enc = "...", mac = "...", dek = "..." } '
+POST = '# post_personalization = ["00DB0000030A0101", "00DB0000030B0101"]'
+TIMEOUT = "# card_timeout_s = 10.0 "
+WRONG = [
+    ('id = "EOL-01" ', 'id = " " ', "station.id", 4, "names this station"),
+    ('id = "EOL-01" ', "id = 1 ", "station.id", 4, "Expected `str`, got `int`"),
+    ('id = "EOL-01" ', "# ", "station.id", 3, "missing required field `id`"),
+    ('id = "EOL-01" ', 'id = "E"\nx = 1 ', "station.x", 5, "known here: id, data_dir, card"),
+    ("[station]", "[stations]", "stations", 3, "known here: station, source, card"),
+    ('data_dir = "var" ', "data_dir = 5 ", "station.data_dir", 5, "Expected `str`"),
+    *(
+        (TIMEOUT, f"card_timeout_s = {value} ", "station.card_timeout_s", 6, "not above 0")
+        for value in ("0", "-1.0", "601", "nan", "inf")
+    ),
+    (TIMEOUT, 'card_timeout_s = "10" ', "station.card_timeout_s", 6, "Expected `float`"),
+    ('aid = "A000000857"', 'aid = "A0"', "card.aid", 9, "has 1 bytes, not 5 to 16"),
+    ('aid = "A000000857"', 'aid = "A00000085X"', "card.aid", 9, "is not hex digits"),
+    ('aid = "A000000857"', "aid = 5", "card.aid", 9, "Expected `str`"),
+    ("key_version = 255 ", "key_version = 256 ", "card.key_version", 10, "not 0 to 255"),
+    ("key_version = 255 ", "key_version = -1 ", "card.key_version", 10, "not 0 to 255"),
+    ("key_version = 255 ", 'key_version = "255" ', "card.key_version", 10, "Expected `int`"),
+    ("key_version = 255 ", "kvn = 255 ", "card.kvn", 10, "known here: name, aid"),
+    ('_level = "01" ', '_level = "02" ', "card.security_level", 11, "one of 01, 03, 11, 13, 33"),
+    ('_level = "01" ', "_level = 1 ", "card.security_level", 11, "choose one of 01"),
+    ('scp03_mode = "S8" ', 'scp03_mode = "S4" ', "card.scp03_mode", 12, "one of S8, S16"),
+    ('layout = "auto" ', 'layout = "seed" ', "card.layout", 13, "one of auto, gp, rev3"),
+    ("# block_size = 245 ", "block_size = 248 ", "card.block_size", 14, "above 247"),
+    ("# block_size = 245 ", "block_size = -1 ", "card.block_size", 14, "block_size -1"),
+    ('# store_data_p1 = "00" ', 'store_data_p1 = "0000" ', "card.store_data_p1", 15, "2 bytes"),
+    ('# store_data_last_p1 = "80"', 'store_data_last_p1 = "8"', "card.store_data_last_p1", 16, ""),
+    ('# uid_source = "get-data" ', 'uid_source = "atr" ', "card.uid_source", 17, "cplc"),
+    ('# uid_padding = "raw" ', 'uid_padding = "none" ', "card.uid_padding", 18, "left"),
+    ('# challenge_aid = "" ', 'challenge_aid = "0" ', "card.challenge_aid", 19, "not hex digits"),
+    (POST, 'post_personalization = ["00DB"]', "card.post_personalization", 20, "4 to 261"),
+    (POST, 'post_personalization = "00DB0000"', "card.post_personalization", 20, "`array`"),
+    ("# [[lane]] ", "[[lane]] ", "lane.0.reader", 22, "missing required field `reader`"),
+    ("# [[lane]] ", "[[lane]]\nreader = 5 ", "lane.0.reader", 23, "Expected `str`"),
+    ("# [[lane]] ", '[[lane]]\nreader = "A"\nslot = 1 ', "lane.0.slot", 24, "known here: reader"),
+    (
+        "# [[lane]] ",
+        '[[lane]]\nreader = "A"\n[[lane]]\nreader = 5 ',
+        "lane.1.reader",
+        25,
+        "Expected `str`",
+    ),
+    ("# [[lane]] ", '[lane]\nreader = "A" ', "lane", 22, "Expected `array`"),
+    ('kind = "containers"', 'kind = "usb"', "source.kind", 26, "choose one of containers"),
+    ('path = "fixtures/containers" ', "path = 1 ", "source.path", 27, "Expected `str`"),
+    ('path = "fixtures/containers" ', "# ", "source.path", 25, "missing required field"),
+    ("[source.keys]", "[keys]", "source.keys", 25, "missing required field `keys`"),
+    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}"', "source.keys", 30, "not all 16, all 24 or all 32"),
+    (f'dek = "{DEK}"', 'dek = ""', "source.keys", 30, "not all 16, all 24 or all 32"),
+    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}xx"', "source.keys.enc", 31, "32 characters that are"),
+    (f'enc = "{ENC}"', "enc = 8", "source.keys.enc", 31, "hex digits in quotes"),
+    (f'enc = "{ENC}"', f'enc = ["{ENC}"]', "source.keys.enc", 31, "hex digits in quotes"),
+    (f'enc = "{ENC}"', "", "source.keys.enc", 30, "missing required field"),
+    (KCV, 'kcv = { enc = "x", mac = "000000", dek = "000000" } ', "source.keys.kcv.enc", 34, "six"),
+    (KCV, 'kcv = { enc = "000000", mac = "000000" } ', "source.keys.kcv.dek", 34, "missing"),
+    (KCV, 'kcv = "000000" ', "source.keys.kcv", 34, "Expected `object"),
+    ('path = "auto" ', 'path = "fast" ', "crypto.path", 37, "one of auto, cryptography, pure"),
+    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 37, "known here: path"),
+    ("[crypto]", "[web]", "web", 36, "known here: station, source"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "sentence"), WRONG, ids=[f"{row[2]}-{row[1]}" for row in WRONG]
+)
+def test_what_is_wrong_is_named_with_its_line(
+    old: str, new: str, key: str, line: int, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(edited(old, new))
+    assert raised.value.key == key
+    assert str(raised.value).startswith(f"F line {line}: {key}: ")
+    assert sentence in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[crypto]", "[crypto", "line 36"),
+        ('data_dir = "var" ', 'id = "x" ', "Cannot overwrite a value"),
+        (f'enc = "{ENC}"', f"enc = {ENC}", "line 31"),
+    ],
+)
+def test_what_is_not_toml_is_said_with_its_line(old: str, new: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=f"^F: not TOML: .*{sentence}") as raised:
+        parse(edited(old, new))
+    assert raised.value.key == ""
+    assert ENC not in str(raised.value)
+
+
+# ---------------------------------------------------------------------------------- other files
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "No such file.*kfasync config template"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        ("", "missing required field `station`"),
+        ("directory", "Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, content: bytes | str | None, sentence: str
+) -> None:
+    path = tmp_path / "station.toml"
+    if content == "directory":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError, match=f"{re.escape(str(path))}.*{sentence}") as raised:
+        load(path)
+    assert raised.value.exit_code == 2
+
+
+def with_profile(directory: Path, profile: str | None, card: str = "") -> StationConfig:
+    if profile is not None:
+        (directory / "card.toml").write_text(profile)
+    head, tail = TEMPLATE.index("[card]"), TEMPLATE.index("[source]")
+    text = f'{TEMPLATE[:head]}[card]\nprofile = "card.toml"\n{card}{TEMPLATE[tail:]}'
+    return StationConfig.parse(text, directory, "F")
+
+
+def test_a_profile_may_be_a_file_of_its_own(tmp_path: Path) -> None:
+    config = with_profile(tmp_path, 'name = "other"\nkey_version = 0\nsecurity_level = "33"\n')
+    assert (config.card.name, config.card.key_version) == ("other", 0)
+    assert config.card.plan.block_size == 239
+
+
+@pytest.mark.parametrize(
+    ("profile", "card", "key", "sentence"),
+    [
+        ("", "key_version = 1\n", "card.key_version", "line 10: card.key_version stands beside"),
+        (None, "", "", r"card profile .*card.toml cannot be read \(No such file"),
+        (
+            "key_version = 999\n",
+            "",
+            "key_version",
+            r"toml line 1: key_version: .*not 0 to 255",
+        ),
+        ("\nkvn = 1\n", "", "kvn", r"card.toml line 2: kvn: .*known here: name"),
+        ("[x", "", "card.profile", r"card.toml: not TOML"),
+    ],
+)
+def test_a_profile_that_is_wrong_is_named(
+    tmp_path: Path, profile: str | None, card: str, key: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence) as raised:
+        with_profile(tmp_path, profile, card)
+    assert raised.value.key == key
+
+
+def test_a_profile_is_the_name_of_a_file() -> None:
+    head, tail = TEMPLATE.index("[card]"), TEMPLATE.index("[source]")
+    with pytest.raises(ConfigError, match=r"card\.profile is not the name of a file"):
+        parse(f"{TEMPLATE[:head]}[card]\nprofile = 5\n{TEMPLATE[tail:]}")
+
+
+# ------------------------------------------------------------------------------------- no secret
+
+
+# Hex of another length than a key has, and any text with a character that no message has.
+wrong_keys = st.one_of(
+    st.text("0123456789abcdefABCDEF", min_size=9).filter(lambda text: len(text) != len(ENC)),
+    st.text(st.characters(exclude_characters='"\\', exclude_categories=["C"])).map(
+        "\u00a7".__add__
+    ),
+)
+
+
+@given(key=st.sampled_from([ENC, MAC, DEK]), text=wrong_keys)
+def test_no_error_repeats_a_key(key: str, text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(edited(f'"{key}"', f'"{text}"'))
+    said = f"{raised.value} {raised.value!r}"
+    assert not {one for one in (text, ENC, MAC, DEK) if one in said}
+
+
+def test_a_configuration_shows_no_key() -> None:
+    shown = repr(parse(TEMPLATE))
+    assert not {key for key in (ENC, MAC, DEK) if key in shown}

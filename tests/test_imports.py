@@ -1,0 +1,60 @@
+"""Who may import whom: never sideways, never up, and one foreign library a room."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "kfasync"
+GROUND = {"kfasync.errors", "kfasync.model", "kfasync.secret"}
+CORE = GROUND | {"kfasync.core", "kfasync.crypto.api"}
+BELOW = CORE | {"kfasync.crypto", "kfasync.cards", "kfasync.sources", "kfasync.sim"}
+STATION = BELOW | {"kfasync.station", "kfasync.__version__"}
+
+# What a module, or all of a room, may import besides the standard library; the most exact
+# name counts. `kfasync` is the package itself, for its version.
+ALLOWED = {
+    "kfasync.__init__": STATION,
+    "kfasync.__main__": {"kfasync.cli"},
+    "kfasync.errors": GROUND,
+    "kfasync.secret": GROUND,
+    "kfasync.model": GROUND | {"msgspec"},
+    "kfasync.core": CORE | {"msgspec"},
+    "kfasync.crypto": CORE | {"kfasync.crypto", "msgspec"},
+    "kfasync.crypto.openssl": CORE | {"kfasync.crypto", "cryptography"},
+    "kfasync.cards": CORE | {"kfasync.cards", "msgspec", "anyio"},
+    "kfasync.cards.pcsc": CORE | {"kfasync.cards", "msgspec", "anyio", "smartcard"},
+    "kfasync.sources": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography"},
+    # The contracts that simulated readers keep are those of real ones.
+    "kfasync.sim": CORE | {"kfasync.sim", "kfasync.cards.api", "msgspec", "anyio", "cryptography"},
+    "kfasync.station": STATION | {"msgspec", "anyio", "sqlalchemy"},
+    "kfasync.cli": STATION | {"kfasync", "kfasync.cli", "anyio", "typer", "rich"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return name in allowed or any(name.startswith(f"{one}.") for one in allowed - {"kfasync"})
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    names = (name_of(path).rsplit(".", cut)[0] for cut in range(4))
+    allowed = next(ALLOWED[name] for name in names if name in ALLOWED)
+    foreign = {n for n in imported(path) if n.split(".")[0] not in sys.stdlib_module_names}
+    assert {name for name in foreign if not within(name, allowed)} == set()

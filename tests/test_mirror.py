@@ -1,0 +1,54 @@
+"""Every module has its tests at the mirrored path, and the package shows what it means to."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import kfasync
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "kfasync"
+ELSEWHERE = {
+    "cards/api.py": "contracts/test_readers.py",
+    "sources/api.py": "contracts/test_source.py",
+    "station/schema.py": "station/test_ledger.py",  # tables, which only the ledger uses
+    "station/events.py": "station/test_lane.py",  # two types, which only lanes make
+}
+MODULES = sorted(
+    path.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("*.py")
+    if path.name not in ("__init__.py", "__main__.py")
+)
+
+
+def mirror(module: str) -> Path:
+    path = Path(module)
+    return TESTS / ELSEWHERE.get(module, path.with_name(f"test_{path.name}"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_tests(module: str) -> None:
+    assert re.search(r"(?m)^(async )?def test_", mirror(module).read_text("utf-8"))
+
+
+def test_the_exceptions_are_modules_that_are_there() -> None:
+    assert set(ELSEWHERE) <= set(MODULES)
+
+
+def test_the_package_shows_exactly_what_an_integrator_needs() -> None:
+    assert kfasync.__all__ == [
+        "CardProfile",
+        "Conclusion",
+        "KfError",
+        "LaneEvent",
+        "LoadedConfig",
+        "PcscReaders",
+        "Secret",
+        "SimulatedReaders",
+        "Station",
+        "__version__",
+        "load",
+        "open_station",
+    ]
+    assert [name for name in kfasync.__all__ if not hasattr(kfasync, name)] == []
