@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -175,13 +176,26 @@ class AuditLog:
                 lines = list(self._ledger.records_after(self._last))
                 if not lines:
                     return
-                with self._path.open("a", encoding="utf-8", newline="\n") as file:
-                    file.writelines(line + "\n" for line in lines)
+                self._append(lines)
             except OSError as error:
                 raise LedgerError(
                     f"audit log {self._path} cannot be written ({error.strerror})"
                 ) from error
             self._last = json.loads(lines[-1])["attempt"]
+
+    def _append(self, lines: list[str]) -> None:
+        with self._path.open("ab", buffering=0) as file:
+            size = file.tell()
+            left = memoryview("".join(line + "\n" for line in lines).encode())
+            try:
+                # A disk that is full takes a part first, and says so at the next write.
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                # The next record would go on in the middle of this line.
+                with suppress(OSError):
+                    file.truncate(size)
+                raise
 
     def _repair(self) -> str | None:
         """Cut off a line that a crash left half-written; the attempt of the last whole one."""

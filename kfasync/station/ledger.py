@@ -120,15 +120,14 @@ class Ledger:
             UnitError: the unit has had its turn.
         """
         lease_id = uuid.uuid4().hex
-        try:
-            with self._transaction() as connection:
-                row = connection.execute(
-                    schema.claim, {**_of(unit), "new_lease_id": lease_id, "at": _now()}
-                ).one_or_none()
-                if row is not None:
-                    _note(connection, row.fesn, unit, "reserved", lease_id)
-        except IntegrityError:
-            row = None
+        values = {**_of(unit), "new_lease_id": lease_id, "at": _now()}
+        with self._transaction() as connection:
+            try:
+                row = connection.execute(schema.claim, values).one_or_none()
+            except IntegrityError:
+                row = None  # the unit has had its content, and the database knows
+            if row is not None:
+                _note(connection, row.fesn, unit, "reserved", lease_id)
         if row is None:
             self.standing(unit)  # raises when this unit must not have any
             return None
@@ -258,8 +257,6 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except IntegrityError:
-            raise
         except SQLAlchemyError as error:
             raise LedgerError(
                 f"the ledger {self._engine.url.database} cannot be used: "

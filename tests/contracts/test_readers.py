@@ -1,6 +1,6 @@
 """What every implementation of `kfasync.cards.api` promises, over each of them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
 import anyio
@@ -8,10 +8,13 @@ import pytest
 from anyio import to_thread
 
 from kfasync.cards.api import News, Reader, ReaderEvent, Readers
+from kfasync.cards.pcsc import PcscReaders
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
+from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.sim.vpcd import VirtualCard
 from tests.sim.host import KEYS
 
 pytestmark = pytest.mark.anyio
@@ -47,11 +50,32 @@ class SimulatedDesk:
         self._simulated.remove(self.name)
 
 
+class PcscDesk:
+    def __init__(self, pcscd: PrivatePcscd) -> None:
+        self.name = pcscd.reader_names[0]
+        self.readers: Readers = PcscReaders()
+        self._port = pcscd.port(self.name)
+        self._card: VirtualCard | None = None
+
+    def place(self, fob: SimulatedFob) -> None:
+        self.remove()
+        self._card = VirtualCard(fob, self._port)
+        self._card.insert()
+
+    def remove(self) -> None:
+        if self._card is not None:
+            self._card.remove()
+
+
 # An implementation is one more line here, and one class above.
-@pytest.fixture(params=[SimulatedDesk])
-def desk(request: pytest.FixtureRequest) -> Desk:
-    make: Callable[[], Desk] = request.param
-    return make()
+@pytest.fixture(params=["simulated", "pcsc"])
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    if request.param == "simulated":
+        yield SimulatedDesk()
+        return
+    desk = PcscDesk(request.getfixturevalue("pcscd"))
+    yield desk
+    desk.remove()
 
 
 def fob(*faults: Fault) -> SimulatedFob:

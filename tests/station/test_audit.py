@@ -3,6 +3,8 @@
 import base64
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +112,37 @@ def test_a_file_that_cannot_be_written_is_a_ledger_error(
     (tmp_path / FILE_NAME).unlink()
     log.follow()
     assert lines(tmp_path) == texts
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from kfasync.errors import LedgerError
+from kfasync.station.audit import FILE_NAME, AuditLog
+
+class Records:
+    def records_after(self, attempt):
+        records = ['{"attempt":"one"}', '{"attempt":"two","filler":"%s"}' % ("x" * 400)]
+        return records if attempt is None else records[1:]
+
+log = AuditLog(pathlib.Path(sys.argv[1]) / FILE_NAME, Records())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in (100, 1000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        log.follow()
+    except LedgerError as error:
+        print(error)
+"""
+
+
+def test_a_disk_that_fills_in_the_middle_of_a_line_leaves_no_half_of_it(tmp_path: Path) -> None:
+    # In a process of its own, because the limit that stands for a full disk is a process's.
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("cannot be written") == 1
+    written = [json.loads(line)["attempt"] for line in lines(tmp_path)]
+    assert written == ["one", "two"]
 
 
 # ------------------------------------------------------------------------------ the records
