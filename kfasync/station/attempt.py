@@ -165,15 +165,13 @@ class Attempt:
             # is reserved for this UID may be that of another fob of the same UID.
             content = ContentState.FREE
         record = self._record(verdict)
-        self._desk.ledger.finish(
-            record.attempt,
-            record.json(),
+        self._desk.audit.finish(
+            record,
             disposition=verdict.disposition,
             unit=state.unit,
             lease=state.lease,
             state=content,
         )
-        self._desk.audit.follow()
         if state.lease is not None:
             from_thread.run(self._hand_back, state.lease, content, verdict)
         return Conclusion(record, verdict)

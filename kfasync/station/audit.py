@@ -18,7 +18,7 @@ import msgspec
 
 from kfasync.core.flow import Exchange
 from kfasync.errors import LedgerError
-from kfasync.model import Stage
+from kfasync.model import ContentState, Disposition, Lease, Stage, Unit
 from kfasync.station.ledger import Ledger
 
 FILE_NAME = "audit.jsonl"
@@ -142,6 +142,7 @@ class AuditLog:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._last: str | None = None
+        self._behind = True  # the ledger may have records that the file has not
 
     @classmethod
     def open(cls, directory: Path, ledger: Ledger) -> Self:
@@ -165,6 +166,31 @@ class AuditLog:
             ) from error
         return log
 
+    def finish(
+        self,
+        record: AttemptRecord,
+        *,
+        disposition: Disposition,
+        unit: Unit | None,
+        lease: Lease | None,
+        state: ContentState | None,
+    ) -> None:
+        """Outcome and record into the ledger, and then the record into the file.
+
+        Raises:
+            LedgerError: one of the two cannot be written.
+        """
+        text = record.json()
+        with self._lock:
+            self._ledger.finish(
+                record.attempt, text, disposition=disposition, unit=unit, lease=lease, state=state
+            )
+            # In the order of the ledger, so whatever the file still lacks goes first.
+            if self._behind:
+                self._follow()
+            else:
+                self._write([text], record.attempt)
+
     def follow(self) -> None:
         """Append every record that the ledger has and the file has not.
 
@@ -172,18 +198,25 @@ class AuditLog:
             LedgerError: the file cannot be written, or does not belong to this ledger.
         """
         with self._lock:
-            try:
-                lines = list(self._ledger.records_after(self._last))
-                if not lines:
-                    return
-                self._append(lines)
-            except OSError as error:
-                raise LedgerError(
-                    f"audit log {self._path} cannot be written ({error.strerror})"
-                ) from error
-            self._last = json.loads(lines[-1])["attempt"]
+            self._follow()
+
+    def _follow(self) -> None:
+        lines = list(self._ledger.records_after(self._last))
+        self._write(lines, json.loads(lines[-1])["attempt"] if lines else self._last)
+
+    def _write(self, lines: list[str], last: str | None) -> None:
+        self._behind = True
+        try:
+            self._append(lines)
+        except OSError as error:
+            raise LedgerError(
+                f"audit log {self._path} cannot be written ({error.strerror})"
+            ) from error
+        self._last, self._behind = last, False
 
     def _append(self, lines: list[str]) -> None:
+        if not lines:
+            return
         with self._path.open("ab", buffering=0) as file:
             size = file.tell()
             left = memoryview("".join(line + "\n" for line in lines).encode())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -112,6 +113,32 @@ def test_a_file_that_cannot_be_written_is_a_ledger_error(
     (tmp_path / FILE_NAME).unlink()
     log.follow()
     assert lines(tmp_path) == texts
+
+
+def test_what_the_file_could_not_take_goes_before_the_next_record(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    def finish(attempt: str) -> None:
+        values: dict[str, Any] = dict.fromkeys(AttemptRecord.__struct_fields__)
+        record = AttemptRecord(**values | {"attempt": attempt})
+        log.finish(record, disposition=Disposition.ERROR, unit=None, lease=None, state=None)
+
+    log = AuditLog.open(tmp_path, ledger)
+    finish("one")
+    (tmp_path / FILE_NAME).rename(tmp_path / "aside")
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(LedgerError, match="cannot be written"):
+        finish("two")
+    (tmp_path / FILE_NAME).rmdir()
+    (tmp_path / "aside").rename(tmp_path / FILE_NAME)
+    finish("three")
+    finish("four")
+    assert [json.loads(line)["attempt"] for line in lines(tmp_path)] == [
+        "one",
+        "two",
+        "three",
+        "four",
+    ]
 
 
 FULL_DISK = """
