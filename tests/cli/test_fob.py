@@ -41,6 +41,41 @@ def test_a_uid_of_another_length_is_refused(run: Run, uid: str) -> None:
     assert "4, 7 or 10 bytes" in ended.err
 
 
+def test_a_fault_happens_once_and_where_it_was_asked_for(
+    tmp_path: Path, pcscd: PrivatePcscd
+) -> None:
+    reader = pcscd.reader_names[1]
+    config = write_config(tmp_path)
+    command = [sys.executable, "-m", "kfasync", "fob", "serve", "--immediate"]
+    faults = ["--fault", "torn-after@15", "--fault", "slow@2=0.01"]
+    with subprocess.Popen(
+        [*command, "--port", str(pcscd.port(reader)), *faults], stdout=subprocess.DEVNULL
+    ) as fob:
+        code, record = provision_json(config, reader)
+        assert (code, record["disposition"]) == (4, "in-doubt")
+        # It comes back by itself, as if the same fob had been placed again.
+        code, again = provision_json(config, reader)
+        assert (code, again["disposition"], again["uid"]) == (0, "recovered", record["uid"])
+        fob.terminate()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("torn", "KIND@COMMAND"),
+        ("asleep@3", "KIND@COMMAND"),
+        ("torn-before@0", "KIND@COMMAND"),
+        ("status-word@9", "=6581"),
+        ("status-word@9=65811", "=6581"),
+        ("slow@9=1.2.3", "seconds"),
+    ],
+)
+def test_a_fault_that_cannot_be_read_is_refused(run: Run, fault: str, sentence: str) -> None:
+    ended = run("fob", "serve", "--fault", fault)
+    assert ended.code == 2
+    assert sentence in ended.err
+
+
 def test_without_vpcd_it_is_one_sentence(run: Run) -> None:
     ended = run("fob", "serve", "--port", "1")
     assert ended.code == 4
