@@ -17,7 +17,7 @@ except what it takes to learn who it is. BURNED is durable before the first STOR
 """
 
 import enum
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -28,7 +28,7 @@ from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, UidSource
 from kfasync.core.status import advise
 from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
-from kfasync.errors import AnswerFormatError, StatusWordError
+from kfasync.errors import AnswerFormatError, KfError, StatusWordError
 from kfasync.model import Lease, Opening, SessionFacts, Stage, Touched, Unit
 
 ROUNDS_MAX = 256  # of GET RESPONSE: an extended answer in parts of 256 bytes
@@ -90,6 +90,28 @@ R = TypeVar("R")
 Effect: TypeAlias = Exchange | Identified | NeedLease | Durable
 # What comes back depends on the effect, which a Generator's one send type cannot say.
 Flow: TypeAlias = Generator[Effect, Any, R]
+
+
+def drive(flow: Flow[R], perform: Callable[[Effect], Any]) -> R:
+    """Carry out effect after effect until the flow returns.
+
+    An error of ours is thrown into the flow, which may tidy up or let it out; any other one
+    ends the flow where it stands.
+    """
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                reply = perform(effect)
+            except KfError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(reply)
+    except StopIteration as done:
+        result: R = done.value
+        return result
+    finally:
+        flow.close()
 
 
 class Provisioning:

@@ -17,12 +17,12 @@ from kfasync.core.flow import (
     Durable,
     Effect,
     Exchange,
-    Flow,
     Identified,
     Mark,
     NeedLease,
     Provisioning,
     Standing,
+    drive,
 )
 from kfasync.errors import KfError, LeaseExpiredError
 from kfasync.model import ContentState, Lease, Scp03Mode, Stage, Unit
@@ -81,7 +81,7 @@ class Attempt:
         """
         with self._held:
             try:
-                self._drive(self._state.run())
+                drive(self._state.run(), self._perform)
             except KfError as error:
                 return self._conclude(error)
             except BaseException as error:
@@ -91,23 +91,8 @@ class Attempt:
                 raise
             return self._conclude(None)
 
-    def _drive(self, flow: Flow[None]) -> None:
-        try:
-            effect = next(flow)
-            while True:
-                self._journal.enter(self._state.stage)
-                try:
-                    reply = self._perform(effect)
-                except KfError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration:
-            return
-        finally:
-            flow.close()
-
     def _perform(self, effect: Effect) -> Any:
+        self._journal.enter(self._state.stage)
         match effect:
             case Exchange():
                 return self._exchange(effect)

@@ -127,7 +127,7 @@ class Ledger:
             except IntegrityError:
                 row = None  # the unit has had its content, and the database knows
             if row is not None:
-                _note(connection, row.fesn, unit, "reserved", lease_id)
+                _note(connection, row.fesn, unit.uid.hex(), "reserved", lease_id)
         if row is None:
             self.standing(unit)  # raises when this unit must not have any
             return None
@@ -173,7 +173,7 @@ class Ledger:
                     f"container {lease.content.fesn} is no longer leased to this attempt; "
                     "place the fob again"
                 )
-            _note(connection, lease.content.fesn, lease.unit, mark.value, lease.lease_id)
+            _note(connection, lease.content.fesn, values["of_uid"], mark.value, lease.lease_id)
 
     def finish(
         self,
@@ -208,7 +208,7 @@ class Ledger:
                 _settle(connection, attempt, lease, state)
             if lease is None and unit is not None and state is ContentState.FREE:
                 for row in connection.execute(schema.reserved_by, _of(unit)).all():
-                    _note(connection, row.fesn, unit, "released", row.lease_id)
+                    _note(connection, row.fesn, row.uid, "released", row.lease_id)
                 connection.execute(schema.free_reserved_by, {**_of(unit), "at": _now()})
 
     # ------------------------------------------------------------------ looking back
@@ -274,7 +274,7 @@ class Ledger:
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
             for row in connection.execute(schema.reserved).all():
-                _journal(connection, row.fesn, row.uid, "released", row.lease_id)
+                _note(connection, row.fesn, row.uid, "released", row.lease_id)
             connection.execute(schema.free_reserved, {"at": _now()})
 
 
@@ -292,7 +292,7 @@ def _settle(connection: sa.Connection, attempt: str, lease: Lease, state: Conten
             f"{lease.unit.uid.hex().upper()}: the ledger has it otherwise; have the ledger "
             "looked at before the next fob"
         )
-    _note(connection, lease.content.fesn, lease.unit, event, lease.lease_id)
+    _note(connection, lease.content.fesn, values["of_uid"], event, lease.lease_id)
 
 
 def _of(what: Unit | Lease) -> dict[str, Any]:
@@ -306,13 +306,7 @@ def _of(what: Unit | Lease) -> dict[str, Any]:
     }
 
 
-def _note(connection: sa.Connection, fesn: str, unit: Unit, event: str, lease_id: str) -> None:
-    _journal(connection, fesn, unit.uid.hex(), event, lease_id)
-
-
-def _journal(
-    connection: sa.Connection, fesn: str, uid: str | None, event: str, lease_id: str | None
-) -> None:
+def _note(connection: sa.Connection, fesn: str, uid: str, event: str, lease_id: str) -> None:
     values = {"at": _now(), "fesn": fesn, "uid": uid, "event": event, "lease_id": lease_id}
     connection.execute(schema.note, values)
 

@@ -1,7 +1,7 @@
 """A station: its lanes, what they share, and the news of the readers."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 
 import anyio
 from anyio import to_thread
@@ -116,14 +116,18 @@ def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None]) -> Desk:
     except KeyCheckError as error:
         # Of keys that stand in the configuration this can be said before any fob is placed.
         raise ConfigError("source.keys", str(error)) from error
-    with _closing_on_failure(Ledger.open(loaded.resolve(config.station.data_dir))) as ledger:
-        audit = AuditLog.open(loaded.resolve(config.station.data_dir), ledger)
+    directory = loaded.resolve(config.station.data_dir)
+    with ExitStack() as undo:
+        ledger = Ledger.open(directory)
+        undo.callback(ledger.close)
+        audit = AuditLog.open(directory, ledger)
         source = ContainerSource.open(
             loaded.resolve(config.source.path),
             loaded.resolve(config.source.certificates),
             keys,
             ledger,
         )
+        undo.pop_all()
     return Desk(
         station=config.station.id,
         config_sha256=loaded.sha256,
@@ -149,12 +153,3 @@ def _the_reader(name: str, present: list[str]) -> str:
     if len(present) > 1:
         raise ReaderError(f"there is more than one reader; name one with --reader; {there_are}")
     return present[0]
-
-
-@contextmanager
-def _closing_on_failure(ledger: Ledger) -> Iterator[Ledger]:
-    try:
-        yield ledger
-    except BaseException:
-        ledger.close()
-        raise

@@ -26,7 +26,7 @@ def record(**changes: object) -> AttemptRecord:
 
 
 def event(state: LaneState, **values: object) -> LaneEvent:
-    return LaneEvent(slot=0, reader="R 00", state=state, **values)  # type: ignore[arg-type]
+    return LaneEvent(slot=0, reader="R 00", state=state, **values)  # type: ignore[arg-type]  # a few of them
 
 
 FAILED = {

@@ -14,6 +14,7 @@ from kfasync.core.flow import (
     NeedLease,
     Provisioning,
     Standing,
+    drive,
 )
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
@@ -122,6 +123,10 @@ class RecordedSlot:
         self._slot.wipe()
 
 
+class _Enough(Exception):  # noqa: N818  # a test has seen what it wanted to see
+    pass
+
+
 class Attempt:
     """One attempt on one fob.
 
@@ -167,21 +172,16 @@ class Attempt:
         An error that is not ours comes out.
         """
         self._fob.reset()
-        flow = self.state.run()
+
+        def perform(effect: Effect) -> object:
+            self.effects.append(effect)
+            if len(self.effects) - 1 == effects:
+                raise _Enough
+            return self._perform(effect)
+
         try:
-            effect = next(flow)
-            while True:
-                self.effects.append(effect)
-                if len(self.effects) - 1 == effects:
-                    flow.close()
-                    break
-                try:
-                    reply = self._perform(effect)
-                except KfError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-        except StopIteration:
+            drive(self.state.run(), perform)
+        except _Enough:
             pass
         except KfError as error:
             self.error = error
