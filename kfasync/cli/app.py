@@ -1,6 +1,7 @@
 """The command line: what the commands are called, and what becomes of an error."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -46,8 +47,13 @@ def _options(
     """Options of every command; ``--version`` does its work before this is called."""
 
 
+# An odd name or number in a certificate is its issuer's affair, and no line between the bars.
+_ODD_CERTIFICATE = "Attribute's length must be|Parsed a serial number which wasn't positive"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
+    warnings.filterwarnings("ignore", _ODD_CERTIFICATE, UserWarning)
     try:
         app(args=arguments, prog_name="kfasync")
     except KfError as error:

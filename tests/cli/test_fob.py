@@ -1,6 +1,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,25 @@ import pytest
 from kfasync.sim.pcscd import PrivatePcscd
 from tests.cli.terminal import Run
 from tests.pcscd.floor import provision_json, write_config
+from tests.processes import as_in_a_terminal
+
+
+@contextmanager
+def serving(pcscd: PrivatePcscd, reader: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A fob on a reader, in a process that is gone afterwards in any case."""
+    command = [sys.executable, "-m", "kfasync", "fob", "serve", "--immediate"]
+    process = subprocess.Popen(
+        [*command, "--port", str(pcscd.port(reader)), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=as_in_a_terminal,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_served_fob_lies_on_its_reader_and_can_be_provisioned_once(
@@ -15,13 +36,7 @@ def test_a_served_fob_lies_on_its_reader_and_can_be_provisioned_once(
 ) -> None:
     reader = pcscd.reader_names[1]
     config = write_config(tmp_path, security_level='"33"')
-    command = [sys.executable, "-m", "kfasync", "fob", "serve", "--config", str(config)]
-    with subprocess.Popen(
-        [*command, "--port", str(pcscd.port(reader)), "--uid", "04112233445566", "--immediate"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as fob:
+    with serving(pcscd, reader, "--config", str(config), "--uid", "04112233445566") as fob:
         assert fob.stdout is not None
         assert "04112233445566" in fob.stdout.readline()
         code, record = provision_json(config, reader)
@@ -46,17 +61,12 @@ def test_a_fault_happens_once_and_where_it_was_asked_for(
 ) -> None:
     reader = pcscd.reader_names[1]
     config = write_config(tmp_path)
-    command = [sys.executable, "-m", "kfasync", "fob", "serve", "--immediate"]
-    faults = ["--fault", "torn-after@15", "--fault", "slow@2=0.01"]
-    with subprocess.Popen(
-        [*command, "--port", str(pcscd.port(reader)), *faults], stdout=subprocess.DEVNULL
-    ) as fob:
+    with serving(pcscd, reader, "--fault", "torn-after@15", "--fault", "slow@2=0.01"):
         code, record = provision_json(config, reader)
         assert (code, record["disposition"]) == (4, "in-doubt")
         # It comes back by itself, as if the same fob had been placed again.
         code, again = provision_json(config, reader)
         assert (code, again["disposition"], again["uid"]) == (0, "recovered", record["uid"])
-        fob.terminate()
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,13 @@ class Announcing:
         self.atr = fob.atr
         self.reached = threading.Event()
         self.go_on = threading.Event()
+        self.was_reset = threading.Event()  # after it was reached
         self._at = at
 
     def reset(self) -> None:
         self.fob.reset()
+        if self.reached.is_set():
+            self.was_reset.set()
 
     def transmit(self, command: bytes) -> bytes:
         answer = self.fob.transmit(command)

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
+from kfasync.cards.api import News
 from kfasync.core.identity import GET_UID
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
-from tests.pcsc_fixtures import Place
+from tests.pcsc_fixtures import Place, until
 from tests.pcscd.floor import (
     FIXTURE_FESNS,
     Announcing,
@@ -127,16 +129,22 @@ def test_content_stays_with_its_fob_when_the_station_is_killed_in_the_middle_of_
     with subprocess.Popen(
         [*command, "--reader", reader], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as station:
-        assert fob.reached.wait(30)
-        station.kill()
+        try:
+            assert fob.reached.wait(30)
+        finally:
+            station.kill()
     fob.go_on.set()
+    # pcscd resets the fob of a client that died. A fob that were gone by then it would note as
+    # absent behind the back of its polling, and the next one might never be announced.
+    assert fob.was_reset.wait(30)
     card.remove()
+    anyio.run(until, reader, News.EMPTY)
 
     results = {}
     for each in (other, fob.fob) if other_first else (fob.fob, other):
         place(each, reader)
         code, record = provision_json(config, reader)
-        assert (code, record["disposition"]) == (0, "pass")
+        assert (code, record.get("disposition")) == (0, "pass"), record
         results[each.uid] = record["fesn"]
         assert each.personalizations == 1
     # The first in order of serial number was burned for the first fob before the kill.

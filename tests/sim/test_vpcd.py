@@ -15,6 +15,7 @@ from kfasync.errors import LinkError, ReaderError
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard, serve, serve_forever
 from tests.pcsc_fixtures import HANG, PATIENCE_S, TEAR, EchoFob, Place, until
+from tests.processes import as_in_a_terminal
 
 SELECT = bytes.fromhex("00A4040005A000000857")
 POWER_OFF, POWER_ON, RESET, GET_ATR = b"\x00", b"\x01", b"\x02", b"\x04"
@@ -226,7 +227,9 @@ def test_a_served_fob_outlives_its_reader_and_ends_with_an_interrupt(
     pcscd: PrivatePcscd, readers: PcscReaders
 ) -> None:
     name = pcscd.reader_names[0]
-    with subprocess.Popen([sys.executable, "-c", SERVE, str(pcscd.port(name))]) as serving:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(pcscd.port(name))], preexec_fn=as_in_a_terminal
+    ) as serving:
         try:
             anyio.run(until, name, News.INSERTED)
             pcscd.restart()

@@ -399,8 +399,10 @@ def file_bytes(draw: st.DrawFn, original: bytes) -> bytes:
     return original[:where] + bytes([draw(st.integers(0, 255))]) + original[where + 1 :]
 
 
-# A changed byte can make the serial number negative, which cryptography only warns about.
+# A changed byte can make the serial number negative, or a country of eight letters, which
+# cryptography only warns about.
 @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+@pytest.mark.filterwarnings("ignore:Attribute's length must be")
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
 def test_any_bytes_give_a_container_or_an_error_that_does_not_repeat_them(
