@@ -1,13 +1,19 @@
-"""Every crypto path of this machine, for suites that run over all of them."""
+"""Every crypto path and vault of this machine, for suites that run over all of them."""
 
 import pytest
 
-from kfasync.crypto.api import Aes, CryptoPath
+from kfasync.crypto.api import Aes, CryptoPath, Vault
 from kfasync.crypto.choose import available, choose
+from kfasync.crypto.native import NativeAes, tiers
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.crypto.pure import PureAes
 
-each_path = pytest.mark.parametrize("path", [choose(name) for name in available()], ids=available())
-each_aes = pytest.mark.parametrize("aes", [OpensslAes(), PureAes()], ids=lambda aes: str(aes.name))
+PATHS: list[CryptoPath] = [choose(name) for name in available()]
+VAULTS: list[Vault] = list({type(path.vault): path.vault for path in PATHS}.values())
 
-__all__ = ["Aes", "CryptoPath", "each_aes", "each_path"]
+each_path = pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.name))
+each_vault = pytest.mark.parametrize("vault", VAULTS, ids=lambda vault: type(vault).__name__)
+AES: list[Aes] = [*map(NativeAes, tiers()), OpensslAes(), PureAes()]
+each_aes = pytest.mark.parametrize("aes", AES, ids=lambda aes: str(aes.name))
+
+__all__ = ["AES", "PATHS", "VAULTS", "Aes", "CryptoPath", "each_aes", "each_path", "each_vault"]

@@ -135,3 +135,36 @@ def test_wrong_hex_digits_are_counted_and_not_repeated(text: str) -> None:
 def test_what_is_not_bytes_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError):
         Secret(wrong)  # type: ignore[arg-type]  # on purpose
+
+
+# ------------------------------------------------------------------ memory that others made
+
+
+def test_memory_of_others_is_used_in_place_and_wiped() -> None:
+    memory = bytearray(DATA)
+    secret = Secret.over(memoryview(memory))
+    assert secret == Secret(DATA)
+    memory[0] ^= 0xFF
+    assert secret != Secret(DATA)
+    require_hidden(DATA, repr(secret))
+    del secret
+    assert memory == bytes(16)
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        pytest.param(memoryview(DATA), id="read-only"),
+        pytest.param(memoryview(bytearray(DATA)).cast("H"), id="of other items"),
+        pytest.param(memoryview(bytearray(DATA)).cast("B", (4, 4)), id="of two dimensions"),
+    ],
+)
+def test_memory_that_cannot_hold_a_secret_is_refused(memory: memoryview) -> None:
+    with pytest.raises(ValueError, match="writable bytes"):
+        Secret.over(memory)
+
+
+def test_what_is_written_is_what_is_exposed() -> None:
+    secret = Secret(bytes(16))
+    secret.writable()[:] = DATA
+    assert secret == Secret(DATA)

@@ -59,7 +59,7 @@ class Channel:
         """Secure plain commands, in the order in which they will be sent."""
         keys = self._alive()
         # Read before any is secured: a malformed one must not leave the chain half advanced.
-        decoded = [CommandApdu.decode(command) for command in commands]
+        decoded = [decode(command) for command in commands]
         return [self._secure(keys, command).encode() for command in decoded]
 
     def wrap_store_data(self, items: Sequence[Item], plan: StoreDataPlan) -> list[bytes]:
@@ -74,7 +74,7 @@ class Channel:
         """Verify and open the answer to the oldest command that has none yet."""
         keys = self._alive()
         if not self._pending:
-            raise ValueError("every wrapped command has been answered already")
+            raise all_answered()
         chain, counter = self._pending.popleft()
         try:
             response = ResponseApdu.decode(answer)
@@ -95,7 +95,7 @@ class Channel:
 
     def _alive(self) -> SessionKeys:
         if self._keys is None:
-            raise ChannelError("the secure channel is dead; open a new session")
+            raise dead()
         return self._keys
 
     def _authenticate(self, keys: SessionKeys, command: CommandApdu) -> CommandApdu:
@@ -113,8 +113,6 @@ class Channel:
         return secured
 
     def _with_mac(self, keys: SessionKeys, command: CommandApdu, data: bytes) -> CommandApdu:
-        if command.cla & 0x40:
-            raise ValueError(f"CLA {command.cla:02X}: secure messaging is on channels 0 to 3 only")
         cla = command.cla | CLA_SECURE_MESSAGING
         header = bytes((cla, command.ins, command.p1, command.p2))
         # Lc already counts the MAC that is about to be appended; Le stays outside (6.2.4).
@@ -135,19 +133,16 @@ class Channel:
         if not self._level & R_MAC:
             return data
         if len(data) < self._mac_size:
-            raise ResponseMacError(
-                f"the card answered {response.sw:04X} without the R-MAC that security level "
-                f"{self._level:02X} demands; somebody else may have answered"
-            )
+            raise no_response_mac(response.sw, self._level)
         cut = len(data) - self._mac_size
         data, mac = data[:cut], data[cut:]
         expected = keys.s_rmac.cmac(chain + data + response.sw.to_bytes(2, "big"))
         if not hmac.compare_digest(expected[: self._mac_size], mac):
-            raise ResponseMacError("the R-MAC of an answer does not verify: it was changed")
+            raise wrong_response_mac()
         if not (self._level & R_ENCRYPTION and data):
             return data
         if len(data) % BLOCK:
-            raise ChannelError(f"an encrypted answer of {len(data)} bytes is not whole blocks")
+            raise undecipherable()
         return _unpad(keys.s_enc.decrypt_cbc(self._icv(keys, counter, RESPONSE_ICV), data))
 
     @staticmethod
@@ -156,11 +151,50 @@ class Channel:
         return keys.s_enc.encrypt_block(bytes((first,)) + counter.to_bytes(BLOCK - 1, "big"))
 
 
+def decode(plain: bytes) -> CommandApdu:
+    """Read a command that can be secured; ValueError for any other."""
+    command = CommandApdu.decode(plain)
+    if command.cla & 0x40:
+        raise ValueError(f"CLA {command.cla:02X}: secure messaging is on channels 0 to 3 only")
+    return command
+
+
 def _unpad(padded: bytes) -> bytes:
     """Undo ISO/IEC 9797-1 padding method 2."""
     # More than a block of zeros is accepted: published answers have it, and the R-MAC has
     # already been verified, so nobody learns anything from what is refused here.
     data = padded.rstrip(b"\x00")
     if not data.endswith(b"\x80"):
-        raise ChannelError("the padding of an encrypted answer is wrong")
+        raise undecipherable()
     return data[:-1]
+
+
+# What to say when something is wrong, whichever path found it.
+
+
+def dead() -> ChannelError:
+    """The session is over."""
+    return ChannelError("the secure channel is dead; open a new session")
+
+
+def all_answered() -> ValueError:
+    """An answer too many."""
+    return ValueError("every wrapped command has been answered already")
+
+
+def no_response_mac(sw: int, level: SecurityLevel) -> ResponseMacError:
+    """A success without an R-MAC, at a level that demands one."""
+    return ResponseMacError(
+        f"the card answered {sw:04X} without the R-MAC that security level {level:02X} demands; "
+        "somebody else may have answered"
+    )
+
+
+def wrong_response_mac() -> ResponseMacError:
+    """Another R-MAC than ours."""
+    return ResponseMacError("the R-MAC of an answer does not verify: it was changed")
+
+
+def undecipherable() -> ChannelError:
+    """The R-MAC is right, and what it covers is no padded ciphertext."""
+    return ChannelError("an encrypted answer is not whole blocks, or its padding is wrong")

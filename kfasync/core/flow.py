@@ -157,10 +157,12 @@ class Provisioning:
             if opening is None:
                 opening = yield from self._begin()
             self.stage = Stage.INITIALIZE_UPDATE
-            channel = slot.open_session(opening)
+            # All of it is wrapped before any of it is sent: content that cannot be written is
+            # found while the card is still untouched.
+            channel, commands = slot.open_and_wrap(opening, lease.items, self._profile.plan)
             self.facts = channel.facts
             try:
-                yield from self._deliver(channel, lease)
+                yield from self._deliver(channel, commands, lease)
             finally:
                 channel.close()
         finally:
@@ -211,10 +213,8 @@ class Provisioning:
             aid=bytes.fromhex(profile.challenge_aid) or _selected_aid(fci, aid),
         )
 
-    def _deliver(self, channel: SecureChannel, lease: Lease) -> Flow[None]:
-        # All of it is wrapped before any of it is sent: content that cannot be written is
-        # found while the card is still untouched.
-        *blocks, last = channel.wrap_store_data(lease.items, self._profile.plan)
+    def _deliver(self, channel: SecureChannel, commands: list[bytes], lease: Lease) -> Flow[None]:
+        *blocks, last = commands
         self.stage = Stage.EXTERNAL_AUTHENTICATE
         yield from self._demand(channel.external_authenticate, confidential=True)
         self.stage = Stage.PAYLOAD_DELIVERY

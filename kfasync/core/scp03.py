@@ -5,6 +5,7 @@ primitives, for every path that lets Python hold the keys.
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Self
 
 import msgspec
@@ -13,14 +14,22 @@ from kfasync.core.apdu import CommandApdu
 from kfasync.core.channel import R_ENCRYPTION, R_MAC, Channel, SessionKeys
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.kdf import DerivationConstant, derive
-from kfasync.crypto.api import Aes, AesKey
+from kfasync.crypto.api import Aes, AesKey, Vault
 from kfasync.errors import (
     AnswerFormatError,
     CapabilityError,
     CryptogramError,
     KeyCheckError,
 )
-from kfasync.model import KeySet, Layout, Opening, Scp03Mode, SessionFacts
+from kfasync.model import (
+    Item,
+    KeySet,
+    Layout,
+    Opening,
+    Scp03Mode,
+    SessionFacts,
+    StoreDataPlan,
+)
 from kfasync.secret import Secret
 
 SCP03 = 0x03
@@ -103,9 +112,10 @@ class Answer(msgspec.Struct, frozen=True):
 class SoftwarePath:
     """A crypto path whose keys live in Python, on top of one :class:`Aes`."""
 
-    def __init__(self, aes: Aes) -> None:
+    def __init__(self, aes: Aes, vault: Vault) -> None:
         self._aes = aes
         self.name = aes.name
+        self.vault = vault
 
     def load(self, keys: KeySet) -> "SoftwareSlot":
         """Expand the static keys and hold them against their check values."""
@@ -116,9 +126,9 @@ class SoftwareSlot:
     """The static keys of one fob, expanded."""
 
     def __init__(self, aes: Aes, keys: KeySet) -> None:
-        if len({len(keys.enc), len(keys.mac), len(keys.dek)}) != 1:
-            raise KeyCheckError("the three static keys differ in length; they are one key set")
+        check_sizes(keys)
         self._aes = aes
+        self._channel: Channel | None = None
         self._keys: tuple[AesKey, AesKey, AesKey] | None = (
             _checked(aes, keys.enc, keys.kcv.enc, "ENC", keys.kvn),
             _checked(aes, keys.mac, keys.kcv.mac, "MAC", keys.kvn),
@@ -129,9 +139,10 @@ class SoftwareSlot:
         """Find the layout whose card cryptogram verifies, and derive everything else."""
         if self._keys is None:
             raise ValueError("the static keys of this slot have been wiped")
+        self._close()
         enc, mac, dek = self._keys
         answer, context, s_mac = self._verify(opening, mac)
-        _check_capabilities(answer.facts, opening)
+        check_capabilities(answer.facts, opening)
         _check_challenge(answer, opening, enc)
         host_cryptogram = derive(
             s_mac, DerivationConstant.HOST_CRYPTOGRAM, context, bits=8 * _SIZE[opening.scp03_mode]
@@ -143,32 +154,42 @@ class SoftwareSlot:
             dek=dek,
         )
         level = opening.security_level
-        return Channel(
+        self._channel = Channel(
             keys,
             level,
             mac_size=_SIZE[opening.scp03_mode],
             facts=answer.facts,
             opening=CommandApdu(0x84, 0x82, level, 0x00, data=host_cryptogram),
         )
+        return self._channel
+
+    def open_and_wrap(
+        self, opening: Opening, items: Sequence[Item], plan: StoreDataPlan
+    ) -> tuple[Channel, list[bytes]]:
+        """One after the other: there is nothing to be saved here."""
+        channel = self.open_session(opening)
+        return channel, channel.wrap_store_data(items, plan)
 
     def wipe(self) -> None:
         """Drop the expanded keys. What Python copied meanwhile is the collector's to free."""
+        self._close()
         self._keys = None
+
+    def _close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
     def _verify(self, opening: Opening, mac: AesKey) -> tuple[Answer, bytes, AesKey]:
         """The first layout that verifies, with its context and its S-MAC."""
         bits = 8 * _SIZE[opening.scp03_mode]
-        for answer in _candidates(opening):
+        for answer in candidates(opening):
             context = answer.context(opening.host_challenge)
             s_mac = self._session_key(mac, DerivationConstant.S_MAC, context)
             expected = derive(s_mac, DerivationConstant.CARD_CRYPTOGRAM, context, bits=bits)
             if hmac.compare_digest(expected, answer.cryptogram):
                 return answer, context, s_mac
-        tried = ", ".join(layout.value for layout in opening.layouts)
-        raise CryptogramError(
-            f"the card cryptogram does not verify (layout {tried}): the card holds other keys; "
-            "check the key set and the key version before another fob is placed"
-        )
+        raise other_keys(opening)
 
     def _session_key(self, key: AesKey, constant: DerivationConstant, context: bytes) -> AesKey:
         return self._aes.key(Secret(derive(key, constant, context, bits=key.bits)))
@@ -185,15 +206,35 @@ def _checked(aes: Aes, secret: Secret, kcv: bytes, name: str, kvn: int) -> AesKe
     except ValueError as error:
         raise KeyCheckError(f"static key {name} of key version {kvn}: {error}") from None
     if not hmac.compare_digest(key_check_value(key), kcv):
-        raise KeyCheckError(
-            f"static key {name} of key version {kvn} does not have its key check value; "
-            "the key set is damaged or belongs to another fob"
-        )
+        raise other_key(name, kvn)
     return key
 
 
-def _candidates(opening: Opening) -> list[Answer]:
-    """The answer as each layout reads it, as far as it can and the key version agrees."""
+def other_key(name: str, kvn: int) -> KeyCheckError:
+    """What to say when a static key has another check value."""
+    return KeyCheckError(
+        f"static key {name} of key version {kvn} does not have its key check value; "
+        "the key set is damaged or belongs to another fob"
+    )
+
+
+def check_sizes(keys: KeySet) -> None:
+    """The three static keys are of one length.
+
+    Raises:
+        KeyCheckError: they are not.
+    """
+    if len({len(keys.enc), len(keys.mac), len(keys.dek)}) != 1:
+        raise KeyCheckError("the three static keys differ in length; they are one key set")
+
+
+def candidates(opening: Opening) -> list[Answer]:
+    """The answer as each layout reads it, as far as it can and the key version agrees.
+
+    Raises:
+        AnswerFormatError: no layout can read it.
+        CapabilityError: the card answered with another key version.
+    """
     readings: list[Answer] = []
     failure: AnswerFormatError | None = None
     for layout in opening.layouts:
@@ -219,8 +260,12 @@ def _candidates(opening: Opening) -> list[Answer]:
     return agreeing
 
 
-def _check_capabilities(facts: SessionFacts, opening: Opening) -> None:
-    """Ask nothing of the card that its i-param does not announce (Amendment D v1.2, table 5-1)."""
+def check_capabilities(facts: SessionFacts, opening: Opening) -> None:
+    """Ask nothing of the card that its i-param does not announce (Amendment D v1.2, table 5-1).
+
+    Raises:
+        CapabilityError: S16, R-MAC or R-ENCRYPTION is asked for and not announced.
+    """
     if facts.i_param is None:
         return
     level = opening.security_level
@@ -246,11 +291,25 @@ def _check_challenge(answer: Answer, opening: Opening, enc: AesKey) -> None:
         enc, DerivationConstant.CARD_CHALLENGE, context, bits=8 * len(answer.challenge)
     )
     if not hmac.compare_digest(expected, answer.challenge):
-        raise CryptogramError(
-            "the card challenge is not the pseudo-random one that the card announces for AID "
-            f"{opening.aid.hex().upper()}; if the card computes it over another AID, set "
-            "challenge_aid in the card profile"
-        )
+        raise other_challenge(opening)
+
+
+def other_keys(opening: Opening) -> CryptogramError:
+    """What to say when no layout gives the card's cryptogram."""
+    tried = ", ".join(layout.value for layout in opening.layouts)
+    return CryptogramError(
+        f"the card cryptogram does not verify (layout {tried}): the card holds other keys; "
+        "check the key set and the key version before another fob is placed"
+    )
+
+
+def other_challenge(opening: Opening) -> CryptogramError:
+    """What to say when the card's challenge is not the one that it announces."""
+    return CryptogramError(
+        "the card challenge is not the pseudo-random one that the card announces for AID "
+        f"{opening.aid.hex().upper()}; if the card computes it over another AID, set "
+        "challenge_aid in the card profile"
+    )
 
 
 def _not_this(data: bytes, layout: Layout, mode: Scp03Mode) -> AnswerFormatError:

@@ -3,7 +3,7 @@
 Two levels, because the paths differ in where the keys live. The Python paths implement
 :class:`Aes`, and `kfasync.core.scp03` builds :class:`CryptoPath` on top of it. A path that
 keeps the keys to itself implements :class:`CryptoPath` directly and a whole fob costs it
-two calls: open the session, wrap everything.
+one call.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,12 @@ from typing import Protocol
 
 from kfasync.model import Item, KeySet, Opening, SessionFacts, StoreDataPlan
 from kfasync.secret import Secret
+
+# What a vault says of what it cannot read, whichever reads it.
+NOT_PKCS8 = (
+    "not one P-256 key as PKCS#8 in DER, without a password and with nothing after it; convert it"
+)
+NOT_BASE64 = "not base64 with its padding and without a line break"
 
 
 class AesKey(Protocol):
@@ -90,7 +96,10 @@ class SecureChannel(Protocol):
 
 
 class KeySlot(Protocol):
-    """One fob's static keys, wherever the path keeps them."""
+    """One fob's static keys, wherever the path keeps them, and its one session.
+
+    Opening a session closes the one before, as it does on the card.
+    """
 
     def open_session(self, opening: Opening) -> SecureChannel:
         """Derive the session keys and verify the card (GP Amendment D v1.2, 6.2.2).
@@ -102,8 +111,46 @@ class KeySlot(Protocol):
         """
         ...
 
+    def open_and_wrap(
+        self, opening: Opening, items: Sequence[Item], plan: StoreDataPlan
+    ) -> tuple[SecureChannel, list[bytes]]:
+        """A whole fob at once: :meth:`open_session`, then ``wrap_store_data``."""
+        ...
+
     def wipe(self) -> None:
-        """Forget the static keys."""
+        """Forget the static keys, and the session with them."""
+        ...
+
+
+class Vault(Protocol):
+    """Where a fob's secrets are kept, and how they are read out of what brings them.
+
+    A path with memory of its own keeps them there from the first byte on; the others keep
+    them on Python's heap, and say so.
+    """
+
+    def secret(self, size: int) -> Secret:
+        """That many zeros, to be filled through :meth:`kfasync.secret.Secret.writable`."""
+        ...
+
+    def scalar(self, pkcs8: Secret) -> tuple[Secret, bytes]:
+        """The scalar of an unencrypted P-256 key as PKCS#8 (RFC 5208, 5; RFC 5915, 3).
+
+        Returns:
+            The scalar, 32 bytes big-endian, and its public point, 04 || X || Y. That they
+            belong together has been computed, whatever the file says.
+
+        Raises:
+            ValueError: it is not such a key.
+        """
+        ...
+
+    def base64(self, text: Secret) -> Secret:
+        """What base64 with padding and without a line break stands for (RFC 4648, 4).
+
+        Raises:
+            ValueError: it is something else.
+        """
         ...
 
 
@@ -113,6 +160,11 @@ class CryptoPath(Protocol):
     @property
     def name(self) -> str:
         """As the configuration and the record call it."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Where the secrets are kept that this path works on."""
         ...
 
     def load(self, keys: KeySet) -> KeySlot:

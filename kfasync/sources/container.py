@@ -14,11 +14,13 @@ need not form a chain with it. Nor is a validity period: a fob outlives many a c
 and the station's clock may be wrong. :class:`Container` shows it to whom it concerns.
 """
 
-import base64
 import datetime
+import io
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -26,9 +28,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from kfasync.crypto.api import Vault
 from kfasync.errors import ContainerError
 from kfasync.model import Content
 from kfasync.secret import Secret
@@ -37,11 +40,10 @@ ICA, CMS_ROOT = "ica_cert.der", "cms_root_cert.der"
 _FESN, _IRK = "FESN.txt", "irk_keyfob.key"
 _PRIVATE_KEY, _DEVICE_CERTIFICATE = "keyfob_private.der", "keyfob_public.der"
 
-# A hundred times what any of these files has; what is larger was put there by mistake.
+# Many times what any of these files has; what is larger was put there by mistake.
 _MAX_SIZE = 64 * 1024
+_MAX_SECRET_SIZE = 4 * 1024  # as much as a vault gives in one piece
 _IRK_SIZE = 16  # Bluetooth Core Specification 5.4, vol 3, part H, 2.4.2.1
-_SCALAR_SIZE = 32  # of P-256, leading zeros included (RFC 5915, 3)
-_INTEGER, _OCTET_STRING, _SEQUENCE = 0x02, 0x04, 0x30  # identifier octets, X.690, 8.1.2
 
 # What cryptography raises for a file that is no X.509 certificate, early or late: names, key
 # and extensions are parsed only when they are asked for.
@@ -102,8 +104,8 @@ def read_ca_certificate(path: Path) -> bytes:
     return encoded
 
 
-def read_container(path: Path) -> Container:
-    """Read one container.
+def read_container(path: Path, vault: Vault) -> Container:
+    """Read one container; its secrets go into the vault and nowhere else.
 
     Raises:
         ContainerError: something in it is not as the format says.
@@ -129,8 +131,8 @@ def read_container(path: Path) -> Container:
         )
     return Container(
         content=content,
-        scalar=_scalar(path / _PRIVATE_KEY, public_key),
-        irk=_irk(path / _IRK),
+        scalar=_scalar(path / _PRIVATE_KEY, public_key, vault),
+        irk=_irk(path / _IRK, vault),
         device_certificate=encoded,
         not_valid_before=certificate.not_valid_before_utc,
         not_valid_after=certificate.not_valid_after_utc,
@@ -176,7 +178,7 @@ def _require_exact_files(path: Path) -> None:
 
 
 def _certificate(path: Path) -> tuple[bytes, x509.Certificate]:
-    encoded = bytes(_read(path))
+    encoded = _read(path)
     try:
         return encoded, x509.load_der_x509_certificate(encoded)
     except _CERTIFICATE_ERRORS as error:
@@ -189,15 +191,14 @@ def _not_a_certificate(path: Path) -> ContainerError:
     )
 
 
-def _irk(path: Path) -> Secret:
-    buffer = _read(path)
+def _irk(path: Path, vault: Vault) -> Secret:
+    text = _read_secret(path, vault)
     try:
-        # The decoder gives bytes, which nobody can wipe: one short-lived copy of the IRK.
-        irk = Secret(base64.b64decode(buffer, validate=True))
+        irk = vault.base64(text)
     except ValueError as error:
         raise _not_an_irk(path) from error
     finally:
-        buffer[:] = bytes(len(buffer))
+        text.wipe()
     if len(irk) != _IRK_SIZE:
         raise _not_an_irk(path)
     return irk
@@ -209,78 +210,53 @@ def _not_an_irk(path: Path) -> ContainerError:
     )
 
 
-def _scalar(path: Path, public_key: CertificatePublicKeyTypes) -> Secret:
+def _scalar(path: Path, public_key: CertificatePublicKeyTypes, vault: Vault) -> Secret:
     """The private scalar, if it is the other half of the public key; big-endian."""
-    buffer = _read(path)
+    pkcs8 = _read_secret(path, vault)
     try:
-        key = load_der_private_key(buffer, None)
-        scalar = _pkcs8_scalar(memoryview(buffer))
-    except TypeError as error:
-        raise ContainerError(path, "encrypted; store it without a password") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ContainerError(
-            path, "not one P-256 key as PKCS#8 in DER and nothing after it; convert it"
-        ) from error
+        scalar, point = vault.scalar(pkcs8)
+    except ValueError as error:
+        raise ContainerError(path, str(error)) from error
     finally:
-        buffer[:] = bytes(len(buffer))
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ContainerError(path, "not a key on P-256; put this fob's key there")
-    # A file whose own public key belongs to another scalar was refused when it was loaded.
-    if key.public_key() != public_key:
+        pkcs8.wipe()
+    if not isinstance(public_key, ec.EllipticCurvePublicKey) or point != public_key.public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    ):
         raise ContainerError(
             path, "not the key of the device certificate beside it; put this fob's key there"
         )
     return scalar
 
 
-def _pkcs8_scalar(key: memoryview) -> Secret:
-    """Walk PrivateKeyInfo (RFC 5208, 5) to the octets of ECPrivateKey.privateKey (RFC 5915, 3).
-
-    cryptography has vouched for the key and would give its scalar as an int; taken from the
-    file's own buffer it is at no time an object that cannot be wiped.
-    """
-    info, _ = _element(key, _SEQUENCE)
-    _, info = _element(info, _INTEGER)
-    _, info = _element(info, _SEQUENCE)
-    octets, _ = _element(info, _OCTET_STRING)
-    ec_private_key, _ = _element(octets, _SEQUENCE)
-    _, ec_private_key = _element(ec_private_key, _INTEGER)
-    scalar, _ = _element(ec_private_key, _OCTET_STRING)
-    # cryptography 45 takes a scalar of any length; the card wants it whole.
-    if len(scalar) != _SCALAR_SIZE:
-        raise ValueError("the scalar is not of full length")
-    return Secret(scalar)
+def _read(path: Path) -> bytes:
+    """The whole of a file that holds no secret."""
+    with _opened(path, _MAX_SIZE) as (file, _):
+        return file.read(_MAX_SIZE)
 
 
-def _element(data: memoryview, tag: int) -> tuple[memoryview, memoryview]:
-    """Contents of the first DER element, which has this tag, and what follows it (X.690, 8.1)."""
-    if len(data) < 2 or data[0] != tag:
-        raise ValueError("another element is expected here")
-    start, length = 2, data[1]
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(data[2:start], "big")
-    if len(data) < start + length:
-        raise ValueError("the element is cut short")
-    return data[start : start + length], data[start + length :]
+def _read_secret(path: Path, vault: Vault) -> Secret:
+    """The whole of a file that does, without a copy outside of the vault."""
+    with _opened(path, _MAX_SECRET_SIZE) as (file, size):
+        secret = vault.secret(size)
+        file.readinto(secret.writable())
+        return secret
 
 
-def _read(path: Path) -> bytearray:
-    """The whole file, in a buffer that can be wiped."""
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[tuple[io.FileIO, int]]:
+    """An unbuffered file and its size."""
     _require_inside(path)
     try:
         status = path.stat()
         # Asked before it is opened: opening a FIFO waits until somebody writes into it.
         if not stat.S_ISREG(status.st_mode):
             raise ContainerError(path, "not a regular file; put the file itself there")
-        if status.st_size > _MAX_SIZE:
-            raise ContainerError(path, "larger than 64 KiB; put the right file there")
-        buffer = bytearray(status.st_size)
+        if status.st_size > limit:
+            raise ContainerError(path, f"larger than {limit // 1024} KiB; put the right file there")
         with path.open("rb", buffering=0) as file:
-            file.readinto(buffer)
+            yield file, status.st_size
     except OSError as error:
         raise _unreadable(path, error) from error
-    return buffer
 
 
 def _require_inside(path: Path) -> None:

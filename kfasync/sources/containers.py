@@ -15,6 +15,7 @@ from typing import Self
 import anyio.to_thread
 
 from kfasync.core.dgi import Dgi
+from kfasync.crypto.api import Vault
 from kfasync.errors import ContainerError, SourceError
 from kfasync.model import Content, Item, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
@@ -41,21 +42,29 @@ class ContainerSource:
     """
 
     def __init__(
-        self, directory: Path, certificates: StaticCertificates, keys: KeySet, pool: Pool
+        self,
+        directory: Path,
+        certificates: StaticCertificates,
+        keys: KeySet,
+        pool: Pool,
+        vault: Vault,
     ) -> None:
         self._directory = directory
         self._certificates = certificates
         self._keys = keys
         self._pool = pool
+        self._vault = vault
 
     @classmethod
-    def open(cls, directory: Path, certificates: Path, keys: KeySet, pool: Pool) -> Self:
+    def open(
+        cls, directory: Path, certificates: Path, keys: KeySet, pool: Pool, vault: Vault
+    ) -> Self:
         """Read the CA certificates, find the containers and offer them to the pool; blocks.
 
         Raises:
             ContainerError: a CA certificate or the name of a container is wrong.
         """
-        source = cls(directory, read_certificates(certificates), keys, pool)
+        source = cls(directory, read_certificates(certificates), keys, pool, vault)
         pool.offer(scan(directory))
         return source
 
@@ -79,7 +88,8 @@ class ContainerSource:
 
     def _lease(self, unit: Unit) -> Lease:
         lease_id, content = self._claim(unit)
-        container = read_container(self._directory / f"{content.fesn}-{content.spid}")
+        path = self._directory / f"{content.fesn}-{content.spid}"
+        container = read_container(path, self._vault)
         items = _items(container, self._certificates)
         return Lease(lease_id=lease_id, unit=unit, content=content, keys=self._keys, items=items)
 
@@ -132,7 +142,9 @@ def scan(directory: Path) -> list[Content]:
     return list(contents.values())
 
 
-def check(directory: Path, certificates: Path) -> Iterator[tuple[Path, ContainerError | None]]:
+def check(
+    directory: Path, certificates: Path, vault: Vault
+) -> Iterator[tuple[Path, ContainerError | None]]:
     """Read both CA certificates and every container, and tell of each its first error."""
     for name in (ICA, CMS_ROOT):
         try:
@@ -149,7 +161,7 @@ def check(directory: Path, certificates: Path) -> Iterator[tuple[Path, Container
     holders = Counter(path.name.partition("-")[0] for path in paths)
     for path in paths:
         try:
-            container = read_container(path)
+            container = read_container(path, vault)
             container.scalar.wipe()
             container.irk.wipe()
             if holders[container.content.fesn] > 1:

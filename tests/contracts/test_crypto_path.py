@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 
 from kfasync.core.profile import CardProfile, Level
 from kfasync.crypto.api import Aes, CryptoPath
-from kfasync.crypto.choose import available, choose
+from kfasync.crypto.choose import choose
 from kfasync.errors import ChannelError, CryptogramError, KeyCheckError, ResponseMacError
 from kfasync.model import Layout, Opening, Scp03Mode, SecurityLevel
 from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.fob import SimulatedFob
-from tests.core.hand import KEYS, STORED, UID, Attempt
-from tests.paths import each_aes, each_path
+from tests.core.hand import ITEMS, KEYS, STORED, UID, Attempt
+from tests.paths import PATHS, each_aes, each_path
 
-PATHS = [choose(name) for name in available()]
 OK = b"\x90\x00"
 KEY_BYTES = b"\x5a\xa5\xc3" * 5 + b"\x3c"
 
@@ -103,6 +102,34 @@ def test_a_wiped_slot_opens_no_session(path: CryptoPath) -> None:
     slot.wipe()
     with pytest.raises(ValueError, match="wiped"):
         slot.open_session(opening())
+
+
+@each_path
+def test_a_wiped_slot_ends_its_session(path: CryptoPath) -> None:
+    slot = path.load(KEYS[128])
+    channel = slot.open_session(opening())
+    slot.wipe()
+    with pytest.raises(ChannelError, match="dead"):
+        channel.wrap([])
+
+
+@each_path
+def test_another_session_ends_the_one_before(path: CryptoPath) -> None:
+    slot = path.load(KEYS[128])
+    first, second = slot.open_session(opening()), slot.open_session(opening())
+    with pytest.raises(ChannelError, match="dead"):
+        first.wrap([])
+    first.close()
+    assert len(second.wrap([bytes.fromhex("80CA9F7F00")])) == 1
+
+
+@each_path
+def test_a_whole_fob_at_once_is_the_same_as_its_steps(path: CryptoPath) -> None:
+    slot, asked, plan = path.load(KEYS[128]), opening(), CardProfile().plan
+    channel, commands = slot.open_and_wrap(asked, ITEMS, plan)
+    whole = [channel.external_authenticate, *commands]
+    channel = slot.open_session(asked)
+    assert [channel.external_authenticate, *channel.wrap_store_data(ITEMS, plan)] == whole
 
 
 @each_path

@@ -19,6 +19,7 @@ from kfasync.core.flow import (
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
 from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
+from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ChannelError, KfError, LinkError
 from kfasync.model import (
@@ -30,6 +31,7 @@ from kfasync.model import (
     Opening,
     Scp03Mode,
     SecurityLevel,
+    StoreDataPlan,
     Touched,
 )
 from kfasync.secret import Secret
@@ -39,11 +41,11 @@ from kfasync.sources.container import read_certificates, read_container
 
 E = TypeVar("E", bound=KfError)
 
-PATH = SoftwarePath(OpensslAes())
+PATH = SoftwarePath(OpensslAes(), HeapVault())
 UID = bytes.fromhex("04112233445566")
 HOST_CHALLENGE = bytes.fromhex("A5C3E1F00F1E3C5A96B4D2F0112233AA")
 CONTAINER = read_container(
-    make.HERE / "containers" / "1KM0001E-59918C0096F859EC8BF6DA454E2E554A14DD4BD1"
+    make.HERE / "containers" / "1KM0001E-59918C0096F859EC8BF6DA454E2E554A14DD4BD1", HeapVault()
 )
 CERTIFICATES = read_certificates(make.HERE / "certificates")
 
@@ -90,6 +92,7 @@ class Recorder:
     def __init__(self, path: CryptoPath) -> None:
         self._path = path
         self.name = path.name
+        self.vault = path.vault
         self.slots: list[RecordedSlot] = []
 
     def load(self, keys: KeySet) -> "RecordedSlot":
@@ -113,6 +116,15 @@ class RecordedSlot:
         channel = self._slot.open_session(opening)
         self.channels.append(channel)
         return channel
+
+    def open_and_wrap(
+        self, opening: Opening, items: Sequence[Item], plan: StoreDataPlan
+    ) -> tuple[SecureChannel, list[bytes]]:
+        """A whole fob."""
+        self.openings.append(opening)
+        channel, commands = self._slot.open_and_wrap(opening, items, plan)
+        self.channels.append(channel)
+        return channel, commands
 
     def reopen(self) -> None:
         """Ask for a session without a word from the card."""

@@ -201,7 +201,7 @@ def test_more_than_a_block_of_padding_is_accepted() -> None:
 def test_an_encrypted_answer_that_is_not_whole_blocks_kills_the_channel(size: int) -> None:
     card = Card(L33)
     card.send(GET_DATA)
-    with pytest.raises(ChannelError, match=f"{size} bytes is not whole blocks"):
+    with pytest.raises(ChannelError, match="not whole blocks"):
         card.channel.unwrap(card.answer(bytes(size)))
     card.require_dead()
 
@@ -210,7 +210,7 @@ def test_an_encrypted_answer_that_is_not_whole_blocks_kills_the_channel(size: in
 def test_an_encrypted_answer_without_its_padding_kills_the_channel(padded: bytes) -> None:
     card = Card(L33)
     card.send(GET_DATA)
-    with pytest.raises(ChannelError, match="padding of an encrypted answer is wrong"):
+    with pytest.raises(ChannelError, match="its padding is wrong"):
         card.channel.unwrap(card.answer(card.encrypted(padded)))
     card.require_dead()
 

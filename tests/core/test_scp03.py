@@ -282,10 +282,3 @@ def test_a_wiped_slot_opens_nothing() -> None:
     slot.wipe()
     with pytest.raises(ValueError, match="have been wiped"):
         slot.open_session(opening(answer()))
-
-
-def test_a_channel_outlives_its_slot() -> None:
-    slot = PATH.load(KEYS[128])
-    channel = slot.open_session(opening(answer()))
-    slot.wipe()
-    assert len(channel.wrap([bytes.fromhex("80E2800A")])) == 1

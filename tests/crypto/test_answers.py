@@ -5,6 +5,7 @@ import pytest
 from kfasync.core.scp03 import SoftwarePath
 from kfasync.crypto.answers import check_aes, check_path
 from kfasync.crypto.api import Aes, AesKey, CryptoPath
+from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import CryptoPathError, KfError
 from kfasync.secret import Secret
@@ -77,7 +78,7 @@ def test_a_wrong_cmac_is_noticed_at_every_key_length(bits: int) -> None:
 
 @pytest.mark.parametrize("operation", ["encrypt_block", "encrypt_cbc", "decrypt_cbc", "cmac"])
 def test_a_path_with_any_operation_wrong_is_noticed(operation: str) -> None:
-    path = SoftwarePath(WrongAes(operation, 128))
+    path = SoftwarePath(WrongAes(operation, 128), HeapVault())
     with pytest.raises(CryptoPathError, match="wrong fails a known answer of SCP03") as caught:
         check_path(path)
     # What is decrypted wrongly behind a right R-MAC is nobody's error: only comparing shows it.

@@ -1,6 +1,7 @@
 import base64
 import datetime
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,13 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfasync.crypto.api import Vault
 from kfasync.errors import ContainerError
 from kfasync.model import Content
 from kfasync.secret import Secret
-from kfasync.sources.container import read_certificates, read_container
+from kfasync.sources.container import Container, read_certificates
+from kfasync.sources.container import read_container as read_into
+from tests.paths import VAULTS, each_vault
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CERTIFICATES = FIXTURES / "certificates"
@@ -94,6 +98,20 @@ def pkcs8_of_scalar(scalar: bytes) -> bytes:
 
 def element(tag: int, contents: bytes) -> bytes:
     return bytes([tag, len(contents)]) + contents
+
+
+def read_container(path: Path) -> Container:
+    """Into every vault there is: all of them take the same, and refuse the same in one way."""
+    *others, last = VAULTS
+    for vault in others:
+        try:
+            read = read_into(path, vault)
+        except ContainerError as error:
+            with pytest.raises(ContainerError, match=f"^{re.escape(str(error))}$"):
+                read_into(path, last)
+            raise
+        assert read == read_into(path, last)
+    return read_into(path, last)
 
 
 # ----------------------------------------------------------------------------- one container
@@ -238,10 +256,8 @@ WRONG_CONTENTS: dict[tuple[str, str], dict[str, Contents]] = {
         "with the scalar zero": lambda at: key(at)[:36] + bytes(32) + key(at)[68:],
         "with another scalar": lambda at: key(at)[:36] + scalar_of(other(at)) + key(at)[68:],
     },
-    ("keyfob_private.der", "encrypted"): {
+    ("keyfob_private.der", f"{PKCS8_WANTED}, without a password"): {
         "encrypted": lambda at: pkcs8(key_of(at), encryption=PASSWORD),
-    },
-    ("keyfob_private.der", "P-256"): {
         "on P-384": lambda _: pkcs8(ec.generate_private_key(ec.SECP384R1())),
         "on secp256k1": lambda _: pkcs8(ec.generate_private_key(ec.SECP256K1())),
         "on Ed25519": lambda _: pkcs8(ed25519.Ed25519PrivateKey.generate()),
@@ -322,9 +338,7 @@ def test_a_certificate_of_another_key_is_refused(
             "a symbolic link out of its directory",
             id="a link out",
         ),
-        pytest.param(
-            lambda path: path.write_bytes(bytes(65537)), "larger than 64 KiB", id="too large"
-        ),
+        pytest.param(lambda path: path.write_bytes(bytes(65537)), "larger than ", id="too large"),
     ],
 )
 def test_what_is_no_file_to_be_read_is_refused(
@@ -403,17 +417,18 @@ def file_bytes(draw: st.DrawFn, original: bytes) -> bytes:
 # cryptography only warns about.
 @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
 @pytest.mark.filterwarnings("ignore:Attribute's length must be")
+@each_vault
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
 def test_any_bytes_give_a_container_or_an_error_that_does_not_repeat_them(
-    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, vault: Vault, name: str, data: st.DataObject
 ) -> None:
     container = tmp_path_factory.mktemp("any") / FIRST
     shutil.copytree(FIXTURES / "containers" / FIRST, container)
     held = data.draw(file_bytes((container / name).read_bytes()))
     (container / name).write_bytes(held)
     try:
-        read_container(container)
+        read_into(container, vault)
     except ContainerError as caught:
         texts = [f"{error} {error.args!r} {vars(error)!r}" for error in chain(caught)]
         text = "\n".join(texts).replace(str(container), "")

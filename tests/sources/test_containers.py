@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kfasync.crypto.choose import choose
 from kfasync.errors import ContainerError, SourceError
 from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
@@ -17,6 +18,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 CERTIFICATES = FIXTURES / "certificates"
 FIRST = "1KM0001E-59918C0096F859EC8BF6DA454E2E554A14DD4BD1"
 SECOND = "1KM0001F-95F12CA4718013F85A5F7C1F02C1382E2F03C7AB"
+VAULT = choose().vault
 
 KEYS = KeySet(
     kvn=255,
@@ -83,7 +85,7 @@ def test_hidden_names_are_overlooked(containers: Path, certificates: Path) -> No
     (containers / ".half-copied").mkdir()
     (containers / ".half-copied" / "anything").write_bytes(b"")
     assert scan(containers) == [content_of(FIRST), content_of(SECOND)]
-    assert [error for _, error in check(containers, certificates)] == [None] * 4
+    assert [error for _, error in check(containers, certificates, VAULT)] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", FIRST[:-1], f"{FIRST}\n"])
@@ -99,7 +101,7 @@ def test_a_directory_that_is_none_is_refused(containers: Path, wrong: str) -> No
     path = containers.parent / wrong
     with pytest.raises(ContainerError, match="not a directory that can be read"):
         scan(path)
-    found = list(check(path, CERTIFICATES))
+    found = list(check(path, CERTIFICATES, VAULT))
     assert [(name, error is None) for name, error in found] == [
         (CERTIFICATES / "ica_cert.der", True),
         (CERTIFICATES / "cms_root_cert.der", True),
@@ -113,7 +115,7 @@ def test_two_containers_of_one_fesn_are_refused(containers: Path) -> None:
     with pytest.raises(ContainerError, match="another container has this FESN") as caught:
         scan(containers)
     assert caught.value.path == twin
-    wrong = {path for path, error in check(containers, CERTIFICATES) if error is not None}
+    wrong = {path for path, error in check(containers, CERTIFICATES, VAULT) if error is not None}
     assert wrong == {containers / FIRST, twin}
 
 
@@ -122,7 +124,7 @@ def test_a_check_tells_everything_that_is_wrong(containers: Path, certificates: 
     (containers / SECOND / "irk_keyfob.key").write_bytes(b"")
     (containers / "Thumbs.db").write_bytes(b"")
     (certificates / "cms_root_cert.der").unlink()
-    found = [(path.name, error) for path, error in check(containers, certificates)]
+    found = [(path.name, error) for path, error in check(containers, certificates, VAULT)]
     assert [(name, error and error.path.name) for name, error in found] == [
         ("ica_cert.der", None),
         ("cms_root_cert.der", "cms_root_cert.der"),
@@ -150,9 +152,9 @@ async def lease_both(source: Source) -> list[Lease]:
 
 @pytest.mark.anyio
 async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
     lease = await source.lease(unit(1))
-    read = read_container(FIXTURES / "containers" / FIRST)
+    read = read_container(FIXTURES / "containers" / FIRST, VAULT)
     static = read_certificates(CERTIFICATES)
     assert lease == Lease(
         lease_id="lease-00000000000001",
@@ -174,14 +176,14 @@ async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
 
 @pytest.mark.anyio
 async def test_the_fixtures_give_streams_of_1709_and_1707_bytes() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
     leases = await lease_both(source)
     assert [stream_size(lease.items) for lease in leases] == [1709, 1707]
 
 
 @pytest.mark.anyio
 async def test_no_repr_of_a_lease_shows_a_secret() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
     lease = await source.lease(unit(1))
     secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
     assert [len(secret) for secret in secrets] == [32, 16]
@@ -192,7 +194,7 @@ async def test_no_repr_of_a_lease_shows_a_secret() -> None:
 async def test_one_unit_gets_the_same_content_again_and_another_unit_another(
     containers: Path,
 ) -> None:
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
     one, another = await lease_both(source)
     assert (one.content, another.content) == (content_of(FIRST), content_of(SECOND))
     assert await source.lease(unit(1)) == one
@@ -201,7 +203,7 @@ async def test_one_unit_gets_the_same_content_again_and_another_unit_another(
 @pytest.mark.anyio
 async def test_when_none_is_free_the_directory_is_looked_at_again(containers: Path) -> None:
     shutil.move(containers / SECOND, containers.parent / SECOND)
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
     await source.lease(unit(1))
     with pytest.raises(SourceError, match="none of 1 containers is free; add containers"):
         await source.lease(unit(2))
@@ -212,7 +214,7 @@ async def test_when_none_is_free_the_directory_is_looked_at_again(containers: Pa
 @pytest.mark.anyio
 async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: Path) -> None:
     (containers / FIRST / "irk_keyfob.key").write_bytes(b"")
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
     for _ in range(2):
         with pytest.raises(ContainerError, match="not 16 bytes in base64"):
             await source.lease(unit(1))
@@ -224,7 +226,7 @@ async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: P
 async def test_the_end_of_a_lease_wipes_the_fobs_secrets_and_no_key(
     containers: Path, end: str
 ) -> None:
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
     lease = await source.lease(unit(1))
     again = await source.lease(unit(1))
     if end == "commit":
@@ -242,10 +244,10 @@ def test_a_source_does_not_open_without_its_ca_certificates(
 ) -> None:
     (certificates / "ica_cert.der").unlink()
     with pytest.raises(ContainerError, match=r"ica_cert\.der"):
-        ContainerSource.open(containers, certificates, KEYS, MemoryPool())
+        ContainerSource.open(containers, certificates, KEYS, MemoryPool(), VAULT)
 
 
 def test_a_source_does_not_open_over_a_wrong_name(containers: Path) -> None:
     (containers / "Thumbs.db").write_bytes(b"")
     with pytest.raises(ContainerError, match=r"Thumbs\.db"):
-        ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool())
+        ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)

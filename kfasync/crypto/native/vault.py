@@ -1,0 +1,42 @@
+"""Locked memory for secrets."""
+
+from kfasync._kf_core import ffi, lib
+from kfasync.crypto.api import NOT_BASE64, NOT_PKCS8
+from kfasync.crypto.native.binding import bytes_of
+from kfasync.errors import CryptoPathError
+from kfasync.secret import Secret
+
+
+class NativeVault:
+    """A :class:`kfasync.crypto.api.Vault` of locked memory."""
+
+    def secret(self, size: int) -> Secret:
+        """That many zeros in a cell of their own, 4096 at most."""
+        if size > lib.KF_CELL_SIZE:
+            raise ValueError(f"{size} bytes are more than a cell holds; {lib.KF_CELL_SIZE} fit")
+        cell = lib.kf_cell_get()
+        if cell == ffi.NULL:
+            raise CryptoPathError("all locked memory is in use: too many fobs at one time")
+        # The buffer keeps the cell, and every view keeps the buffer: the cell goes back, and
+        # is wiped, when nobody can look into it any more.
+        return Secret.over(memoryview(ffi.buffer(ffi.gc(cell, lib.kf_cell_put), size)))
+
+    def scalar(self, pkcs8: Secret) -> tuple[Secret, bytes]:
+        """The scalar and its public point, computed in constant time."""
+        scalar, point = self.secret(32), ffi.new("uint8_t[65]")
+        target = bytes_of(scalar.writable())
+        if lib.kf_pkcs8_scalar(bytes_of(pkcs8.expose()), len(pkcs8), target) or (
+            lib.kf_p256_public(target, point)
+        ):
+            raise ValueError(NOT_PKCS8)
+        return scalar, bytes(point)
+
+    def base64(self, text: Secret) -> Secret:
+        """Decode without a table."""
+        whole, written = self.secret(len(text) // 4 * 3), ffi.new("uint32_t *")
+        source, target = bytes_of(text.expose()), bytes_of(whole.writable())
+        if lib.kf_base64_decode(source, len(text), target, len(whole), written):
+            raise ValueError(NOT_BASE64)
+        decoded = self.secret(written[0])
+        decoded.writable()[:] = whole.expose()[: written[0]]
+        return decoded

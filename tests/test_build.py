@@ -1,0 +1,86 @@
+"""What is built where: with the C core, without it, and on a machine without a compiler."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("kfasync", "native", "setup.py", "build_native.py", "pyproject.toml", "README.md")
+
+
+def build(directory: Path, environment: Mapping[str, str]) -> Path:
+    """A wheel of this tree, made in a copy of it."""
+    tree = directory / "tree"
+    tree.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes((ROOT / name).read_bytes())
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-q")
+    subprocess.run(
+        [*pip, "--wheel-dir", directory, tree],
+        check=True,
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def run(wheel: Path, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line of what the wheel holds, and of nothing else of this tree."""
+    installed = directory / "installed"
+    if not installed.is_dir():
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(installed)
+    # Without `site`, which would lead back to this tree.
+    path = os.pathsep.join([str(installed), sysconfig.get_path("purelib")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(
+        [sys.executable, "-P", "-S", "-m", "kfasync", *arguments],
+        capture_output=True, text=True, cwd=directory, env=environment, check=False,
+    )  # fmt: skip
+
+
+def test_with_a_compiler_there_is_one_wheel_for_every_python(tmp_path: Path) -> None:
+    wheel = build(tmp_path, {})
+    assert wheel.name.split("-")[2:4] == ["cp311", "abi3"]
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "kfasync/_kf_core.abi3.so" in names
+    assert "kfasync/_kf_provider.py" in names
+    shown = run(wheel, tmp_path, "demo", "--fobs", "1", "--readers", "1")
+    assert (shown.returncode, shown.stdout.splitlines()[0][:19]) == (0, "crypto path native-")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"KFASYNC_NATIVE": "0"}, id="switched off"),
+        pytest.param({"CC": "/bin/false"}, id="no compiler"),
+    ],
+)
+def test_without_the_c_core_everything_else_works_and_says_so(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    wheel = build(tmp_path, environment)
+    assert ("py3-none-any" in wheel.name) is ("KFASYNC_NATIVE" in environment)
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if "_kf_core" in name]
+    assert "kfasync/_kf_provider.py" in names
+    shown = run(wheel, tmp_path, "demo", "--fobs", "1", "--readers", "1")
+    assert shown.returncode == 0, shown.stderr
+    line = "crypto path cryptography (the C core is not built here"
+    assert shown.stdout.splitlines()[0].startswith(line)
+    tested = run(wheel, tmp_path, "self-test")
+    assert tested.returncode == 0, tested.stderr
+    assert "not available: the C core is not built here" in tested.stdout
