@@ -16,7 +16,8 @@
     │   ├── SourceUnavailableError    ask again later
     │   ├── LeaseExpiredError         the lease ran out, or another lane took it over
     │   ├── KeyCheckError             the keys are not those their check values speak of
-    │   └── ContainerError            a file of a container, or the whole of it, is wrong
+    │   ├── ContainerError            a file of a container, or the whole of it, is wrong
+    │   └── ProviderError             the vendor's library refused, broke its rules, or died
     ├── UnitError                     this UID has had its turn: nothing is sent to it
     │   ├── AlreadyProvisionedError   it passed
     │   └── UnitRejectedError         it failed for good
@@ -130,6 +131,18 @@ class ContainerError(SourceError):
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+
+
+class ProviderError(SourceError):
+    """The vendor's library refused a call for good, broke the rules of its interface, or died.
+
+    Attributes:
+        code: its result, below 0; None when it gave none that could be believed.
+    """
+
+    def __init__(self, code: int | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class UnitError(KfError):

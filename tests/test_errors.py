@@ -14,6 +14,7 @@ from kfasync.errors import (
     KfError,
     LeaseExpiredError,
     LinkError,
+    ProviderError,
     SourceUnavailableError,
     StatusWordError,
 )
@@ -79,6 +80,12 @@ def test_a_container_error_says_which_file() -> None:
     error = ContainerError(Path("containers") / "FESN.txt", "is empty")
     assert error.path.name == "FESN.txt"
     assert str(error) == f"{error.path}: is empty"
+
+
+@pytest.mark.parametrize("code", [-100, None])
+def test_a_result_of_a_library_is_data_on_its_error(code: int | None) -> None:
+    error = ProviderError(code, "the library has no content left")
+    assert (error.code, str(error)) == (code, "the library has no content left")
 
 
 def test_a_config_error_says_which_key() -> None:

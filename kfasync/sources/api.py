@@ -45,3 +45,20 @@ class Pool(Protocol):
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
         """Lease id and content for this unit, in one statement; None when nothing is free."""
         ...
+
+
+class Register(Protocol):
+    """Who has which content, for a source whose pool is kept elsewhere.
+
+    The station's ledger again. The source says what was issued over there, and the ledger
+    refuses what it knows to be somebody else's.
+    """
+
+    def adopt(self, unit: Unit, lease_id: str, content: Content) -> None:
+        """This unit has been given this content; the same again renews the lease.
+
+        Raises:
+            SourceError: it was issued to another unit, or this unit has other content.
+            UnitError: the unit has had its turn.
+        """
+        ...

@@ -58,6 +58,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     software: str
     config_sha256: str
     crypto_path: str
+    provider: str | None
     provider_sha256: str | None
     started: str
     finished: str

@@ -13,7 +13,9 @@ import msgspec
 
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes
+from kfasync.crypto.api import Aes, CryptoPath
+from kfasync.crypto.choose import choose
+from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ConfigError
 from kfasync.model import KeyCheckValues, KeySet
 from kfasync.secret import Secret
@@ -57,8 +59,17 @@ mac = "42fd95e83821260c5b90463af7996313"
 dek = "1b988a47ac94632f7020734ca172eed8"
 # kcv = { enc = "...", mac = "...", dek = "..." }   # checked before a card sees anything
 
+# [source]                        # or: from the vendor's library
+# kind = "provider"
+# library = "/opt/vendor/libprovider.so"          # an absolute path
+# sha256 = "..."                  # of that file; another one is refused
+# in_process = false              # true: no worker process between it and the station
+# deadline_s = 5.0                # for each of its calls
+# config = { }                    # handed to the library as JSON
+
 [crypto]
-path = "auto"                     # "auto" "cryptography" "pure"
+path = "auto"                     # "auto" "native" "cryptography" "pure"
+# locked_memory = "required"      # "preferred": the native path goes on without
 """
 
 
@@ -118,26 +129,64 @@ class KeysSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return KeySet(kvn, self.enc, self.mac, self.dek, kcv)
 
 
-class SourceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[source]``."""
+class ContainersSection(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="containers"
+):
+    """``[source]`` of kind ``containers``."""
 
-    kind: Literal["containers"]
     path: str
     certificates: str
     keys: KeysSection
 
 
-class CryptoSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[crypto]``."""
+class ProviderSection(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="provider"
+):
+    """``[source]`` of kind ``provider``; ``config`` is the library's own affair."""
 
-    path: Literal["auto", "cryptography", "pure"] = "auto"
+    library: str
+    sha256: str
+    in_process: bool = False
+    deadline_s: float = 5.0
+    config: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if not Path(self.library).is_absolute():
+            raise ValueError(f"library {self.library!r} is not an absolute path")
+        if not re.fullmatch("[0-9A-Fa-f]{64}", self.sha256):
+            raise ValueError("sha256 is not 64 hex digits; `sha256sum` prints them")
+        if not 0 < self.deadline_s <= 600:
+            raise ValueError(f"deadline_s {self.deadline_s} is not above 0 and up to 600")
+
+
+class CryptoSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[crypto]``; a tier of the native path can be forced by its whole name."""
+
+    path: Literal[
+        "auto",
+        "native",
+        "native-aesni",
+        "native-armv8",
+        "native-portable",
+        "cryptography",
+        "pure",
+    ] = "auto"
+    locked_memory: Literal["required", "preferred"] = "required"
+
+    def choose(self) -> CryptoPath:
+        """The path that is asked for.
+
+        Raises:
+            CryptoPathError: it is not to be had here.
+        """
+        return choose(self.path, unlocked_allowed=self.locked_memory == "preferred")
 
 
 class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration."""
 
     station: StationSection
-    source: SourceSection
+    source: ContainersSection | ProviderSection
     card: CardProfile = CardProfile()
     lane: tuple[LaneSection, ...] = ()
     crypto: CryptoSection = CryptoSection()
@@ -157,6 +206,20 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(card, dict) and "profile" in card:
             table["card"] = _profile_file(card, directory, text, name)
         return _convert(table, cls, text, name)
+
+    def key_set(self) -> KeySet:
+        """The static keys of every fob, where the configuration holds them.
+
+        Raises:
+            ConfigError: they come with each fob's content.
+        """
+        if not isinstance(self.source, ContainersSection):
+            raise ConfigError(
+                "source.kind",
+                'the keys of a simulated fob are those of [source.keys], which kind = "provider" '
+                "does not have",
+            )
+        return self.source.keys.key_set(self.card.key_version, OpensslAes())
 
 
 class LoadedConfig(msgspec.Struct, frozen=True):
@@ -230,21 +293,26 @@ def _convert(table: Any, kind: type[T], text: str, name: str) -> T:
             keys.append(first)
         key = ".".join(keys)
         where = f"{name}{_line(text, keys)}"
-        choice = _choice(kind, keys)
+        choice = _choice(kind, keys, table)
         raise ConfigError(key, f"{where}: {key or 'the file'}: {sentence}{choice}") from None
 
 
-def _choice(kind: Any, keys: list[str]) -> str:
+def _choice(kind: Any, keys: list[str], table: Any) -> str:
     """What could have been written there, where that is a short list."""
     for key in keys:
-        # The struct itself, or the one inside of `tuple[Struct, ...]` or `Struct | None`.
-        struct = next((k for k in (kind, *typing.get_args(kind)) if _is_struct(k)), None)
-        if key.isdigit() or struct is None:
+        # The struct itself, or those inside of `tuple[Struct, ...]` or `Struct | Struct`.
+        structs = [k for k in (kind, *typing.get_args(kind)) if _is_struct(k)]
+        tags = {struct.__struct_config__.tag: struct for struct in structs}
+        if key.isdigit() or not structs:
+            table = None
             continue
-        fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+        if key == structs[0].__struct_config__.tag_field:
+            return f"; choose one of {', '.join(map(str, tags))}"
+        tag = table.get(structs[0].__struct_config__.tag_field) if table else None
+        fields = {f.name: f.type for f in msgspec.structs.fields(tags.get(tag, structs[0]))}
         if key not in fields:
             return f"; known here: {', '.join(fields)}"
-        kind = fields[key]
+        kind, table = fields[key], table.get(key) if isinstance(table, dict) else None
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return f"; choose one of {', '.join(str(member.value) for member in kind)}"
     if typing.get_origin(kind) is Literal:

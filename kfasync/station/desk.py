@@ -11,6 +11,7 @@ from kfasync.crypto.api import CryptoPath
 from kfasync.errors import UnitError
 from kfasync.model import Unit
 from kfasync.sources.api import Source
+from kfasync.sources.provider.library import LibraryFacts
 from kfasync.station.audit import AuditLog
 from kfasync.station.events import LaneEvent
 from kfasync.station.ledger import Ledger
@@ -46,7 +47,10 @@ class Roster:
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """Everything a lane needs besides its reader."""
+    """Everything a lane needs besides its reader.
+
+    ``provider`` is the vendor's library that the content comes from, if it comes from one.
+    """
 
     station: str
     config_sha256: str
@@ -58,3 +62,4 @@ class Desk(msgspec.Struct, frozen=True):
     audit: AuditLog
     roster: Roster
     tell: Callable[[LaneEvent], None]
+    provider: LibraryFacts | None = None

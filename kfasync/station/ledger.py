@@ -26,6 +26,7 @@ from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
     LedgerError,
+    SourceError,
     UnitRejectedError,
 )
 from kfasync.model import Content, ContentState, Disposition, Lease, Touched, Unit
@@ -132,6 +133,34 @@ class Ledger:
             self.standing(unit)  # raises when this unit must not have any
             return None
         return lease_id, Content(row.fesn, row.spid)
+
+    # ------------------------------------------------------------------ as a register
+
+    def adopt(self, unit: Unit, lease_id: str, content: Content) -> None:
+        """Enter content that a pool elsewhere has leased to this unit; the same renews the lease.
+
+        What was only reserved for the unit is free again when that pool has changed its mind.
+
+        Raises:
+            SourceError: it is another unit's, or the unit's own is burned: somebody issues
+                twice. Nothing is changed.
+            UnitError: the unit has had its turn.
+        """
+        self.standing(unit)  # raises when this unit must not have any
+        given = {"of_fesn": content.fesn, "of_spid": content.spid, "new_lease_id": lease_id}
+        values = {**_of(unit), **given, "at": _now()}
+        with self._transaction() as connection:
+            for row in connection.execute(schema.reserved_beside, values).all():
+                _note(connection, row.fesn, row.uid, "released", row.lease_id)
+            connection.execute(schema.free_reserved_beside, values)
+            try:
+                adopted = connection.execute(schema.adopt, values).one_or_none()
+            except IntegrityError:
+                adopted = None  # the unit has burned another content
+            if adopted is None:
+                holder = connection.execute(schema.holder, values).one_or_none()
+                raise _issued_twice(unit, content, holder)
+            _note(connection, content.fesn, unit.uid.hex(), "adopted", lease_id)
 
     # ------------------------------------------------------------------ one attempt
 
@@ -293,6 +322,24 @@ def _settle(connection: sa.Connection, attempt: str, lease: Lease, state: Conten
             "looked at before the next fob"
         )
     _note(connection, lease.content.fesn, values["of_uid"], event, lease.lease_id)
+
+
+def _issued_twice(unit: Unit, content: Content, holder: Any) -> SourceError:
+    """What to say of content that must not go to this unit; ``holder`` is its row, if any."""
+    uid = unit.uid.hex().upper()
+    if holder is None or holder.uid is None:
+        what = f"fob {uid} was leased container {content.fesn} and has been written with another"
+    elif holder.spid != content.spid:
+        what = f"FESN {content.fesn} was leased to fob {uid} and has been issued with another SPID"
+    else:
+        what = (
+            f"container {content.fesn} was leased to fob {uid} and is fob "
+            f"{holder.uid.upper()}'s ({holder.state})"
+        )
+    return SourceError(
+        f"{what}: the source issues twice, and nothing was sent to the fob; have the source "
+        "looked at before the next fob"
+    )
 
 
 def _of(what: Unit | Lease) -> dict[str, Any]:

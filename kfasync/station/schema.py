@@ -7,6 +7,7 @@ put one together as SQLite takes to carry it out.
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from kfasync.model import ContentState
 
@@ -105,6 +106,34 @@ claim = (
     )
     .returning(content.c.fesn, content.c.spid)
 )
+# Content that has come from elsewhere: new here, free here, or the unit's own already. Nothing
+# is changed, and no row returned, when it is another unit's or was issued with another SPID.
+_arrived = sqlite.insert(content).values(
+    fesn=sa.bindparam("of_fesn"),
+    spid=sa.bindparam("of_spid"),
+    state=_RESERVED,
+    uid=sa.bindparam("of_uid"),
+    profile=sa.bindparam("of_profile"),
+    lease_id=sa.bindparam("new_lease_id"),
+    **_changed,
+)
+adopt = _arrived.on_conflict_do_update(
+    index_elements=[content.c.fesn],
+    set_={
+        "state": sa.case((_state == _FREE, _RESERVED), else_=_state),
+        **{
+            name: _arrived.excluded[name]
+            for name in ("spid", "uid", "profile", "lease_id", "changed_at")
+        },
+    },
+    where=sa.or_(
+        _state == _FREE,
+        _unit
+        & (content.c.spid == _arrived.excluded.spid)
+        & sa.or_(_state == _RESERVED, _state == _BURNED),
+    ),
+).returning(content.c.state)
+holder = sa.select(content).where(content.c.fesn == sa.bindparam("of_fesn"))
 standing = sa.select(content).where(_unit)
 burn = (
     sa.update(content)
@@ -131,6 +160,8 @@ reserved = sa.select(content).where(_state == _RESERVED)
 reserved_by = reserved.where(_unit)
 free_reserved = sa.update(content).where(_state == _RESERVED).values(**_freed)
 free_reserved_by = free_reserved.where(_unit)
+reserved_beside = reserved_by.where(content.c.fesn != sa.bindparam("of_fesn"))
+free_reserved_beside = free_reserved_by.where(content.c.fesn != sa.bindparam("of_fesn"))
 note = sa.insert(journal)
 add_record = sa.insert(record)
 record_of = sa.select(record.c.id, record.c.json).where(

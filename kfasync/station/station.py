@@ -2,19 +2,22 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from kfasync.cards.api import Readers
-from kfasync.crypto.choose import choose
-from kfasync.crypto.openssl import OpensslAes
+from kfasync.crypto.api import CryptoPath, Vault
 from kfasync.errors import ConfigError, KeyCheckError, KfError, LinkError, ReaderError
+from kfasync.sources.api import Source
 from kfasync.sources.containers import ContainerSource
+from kfasync.sources.provider.library import LibraryFacts
+from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.attempt import Conclusion
 from kfasync.station.audit import AuditLog
-from kfasync.station.config import LoadedConfig
+from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent
 from kfasync.station.lane import Lane
@@ -100,34 +103,33 @@ async def open_station(
     Raises:
         KfError: some part of it is not to be had; no card has been touched.
     """
-    desk = await to_thread.run_sync(_set_up, loaded, tell)
-    try:
-        yield Station(desk, readers)
-    finally:
-        desk.ledger.close()
+    with ExitStack() as parts:
+        desk = await to_thread.run_sync(_set_up, loaded, tell, parts)
+        try:
+            yield Station(desk, readers)
+        finally:
+            # What a source has to do at its end may block.
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(parts.close)
 
 
-def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None]) -> Desk:
+def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None], parts: ExitStack) -> Desk:
+    """Open everything; ``parts`` closes it again, also when this fails halfway."""
     config = loaded.config
-    path = choose(config.crypto.path)
-    keys = config.source.keys.key_set(config.card.key_version, OpensslAes())
-    try:
-        path.load(keys).wipe()
-    except KeyCheckError as error:
-        # Of keys that stand in the configuration this can be said before any fob is placed.
-        raise ConfigError("source.keys", str(error)) from error
+    path = config.crypto.choose()
     directory = loaded.resolve(config.station.data_dir)
-    with ExitStack() as undo:
-        ledger = Ledger.open(directory)
-        undo.callback(ledger.close)
-        audit = AuditLog.open(directory, ledger)
-        source = ContainerSource.open(
-            loaded.resolve(config.source.path),
-            loaded.resolve(config.source.certificates),
-            keys,
-            ledger,
-        )
-        undo.pop_all()
+    ledger = Ledger.open(directory)
+    parts.callback(ledger.close)
+    audit = AuditLog.open(directory, ledger)
+    source: Source
+    provider: LibraryFacts | None = None
+    if isinstance(config.source, ProviderSection):
+        lock_memory = config.crypto.locked_memory == "required"
+        source = _provider(config.source, ledger, path.vault, lock_memory=lock_memory)
+        parts.callback(source.close)
+        provider = source.facts
+    else:
+        source = _containers(loaded, config.source, path, ledger)
     return Desk(
         station=config.station.id,
         config_sha256=loaded.sha256,
@@ -135,10 +137,44 @@ def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None]) -> Desk:
         profile=config.card,
         path=path,
         source=source,
+        provider=provider,
         ledger=ledger,
         audit=audit,
         roster=Roster(),
         tell=tell,
+    )
+
+
+def _provider(
+    section: ProviderSection, ledger: Ledger, vault: Vault, *, lock_memory: bool
+) -> ProviderSource:
+    return ProviderSource.open(
+        Path(section.library),
+        section.sha256,
+        section.config,
+        ledger,
+        vault,
+        deadline_s=section.deadline_s,
+        in_process=section.in_process,
+        lock_memory=lock_memory,
+    )
+
+
+def _containers(
+    loaded: LoadedConfig, section: ContainersSection, path: CryptoPath, ledger: Ledger
+) -> ContainerSource:
+    keys = loaded.config.key_set()
+    try:
+        path.load(keys).wipe()
+    except KeyCheckError as error:
+        # Of keys that stand in the configuration this can be said before any fob is placed.
+        raise ConfigError("source.keys", str(error)) from error
+    return ContainerSource.open(
+        loaded.resolve(section.path),
+        loaded.resolve(section.certificates),
+        keys,
+        ledger,
+        path.vault,
     )
 
 

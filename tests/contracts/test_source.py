@@ -1,5 +1,6 @@
 """The life cycle of every source: lease, then commit or abort, and what the pool says of it."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,11 +10,16 @@ import msgspec
 import pytest
 
 from kfasync.core.flow import Mark
+from kfasync.crypto.heap import HeapVault
 from kfasync.errors import SourceError, UnitError
 from kfasync.model import ContentState, Disposition, Lease, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.api import Source
+from kfasync.sources.provider.context import PoolCounts
+from kfasync.sources.provider.library import digest
+from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.ledger import Ledger
+from tests.native_build import reference_provider, stock
 from tests.station.desks import furnish, open_desk, unit
 
 pytestmark = pytest.mark.anyio
@@ -24,10 +30,14 @@ CONTENTS = 2
 
 
 class Shelf(msgspec.Struct):
-    """A source of two contents, and the ledger that its pool is kept in."""
+    """A source of two contents, and the ledger that knows of them.
+
+    ``free`` counts the free ones where the ledger does not keep them.
+    """
 
     source: Source
     ledger: Ledger
+    free: Callable[[], int] | None = None
     ends: int = 0
 
     def end(self, lease: Lease, state: ContentState | None) -> None:
@@ -44,7 +54,10 @@ class Shelf(msgspec.Struct):
         )
 
     def states(self) -> dict[ContentState, int]:
-        return {state: count for state, count in self.ledger.counts().items() if count}
+        counts = self.ledger.counts()
+        if self.free is not None:
+            counts[FREE] = self.free()
+        return {state: count for state, count in counts.items() if count}
 
 
 @contextmanager
@@ -53,7 +66,38 @@ def containers(directory: Path) -> Iterator[Shelf]:
         yield Shelf(desk.source, desk.ledger)
 
 
-@pytest.fixture(params=[containers])
+@contextmanager
+def provider(directory: Path, *, in_process: bool) -> Iterator[Shelf]:
+    """The same containers behind the reference provider."""
+    config = stock(directory, containers=CONTENTS)
+    library = reference_provider()
+    ledger = Ledger.open(directory / "var")
+    try:
+        source = ProviderSource.open(
+            library, digest(library), config, ledger, HeapVault(), in_process=in_process
+        )
+        try:
+            yield Shelf(source, ledger, lambda: counted(source).free)
+        finally:
+            source.close()
+    finally:
+        ledger.close()
+
+
+def counted(source: ProviderSource) -> PoolCounts:
+    counts = source.counts()
+    assert counts is not None
+    return counts
+
+
+SHELVES = {
+    "containers": containers,
+    "provider": functools.partial(provider, in_process=False),
+    "provider in process": functools.partial(provider, in_process=True),
+}
+
+
+@pytest.fixture(params=list(SHELVES.values()), ids=list(SHELVES))
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
     make: Callable[[Path], AbstractContextManager[Shelf]] = request.param
     with make(tmp_path) as opened:

@@ -14,8 +14,6 @@ from typing import Any
 import anyio
 import msgspec
 
-from kfasync.crypto.choose import choose
-from kfasync.crypto.openssl import OpensslAes
 from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
 from kfasync.sim.content import make_containers
@@ -26,7 +24,7 @@ from kfasync.sim.reader import SimulatedReaders
 from kfasync.sources.api import Source
 from kfasync.sources.containers import ContainerSource
 from kfasync.station.audit import AttemptRecord, AuditLog
-from kfasync.station.config import TEMPLATE, LoadedConfig, load
+from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, load
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent, LaneState
 from kfasync.station.ledger import FILE_NAME, Ledger
@@ -92,7 +90,7 @@ def timeout(seconds: float) -> dict[str, str]:
 
 
 def keys_of(loaded: LoadedConfig) -> KeySet:
-    return loaded.config.source.keys.key_set(loaded.config.card.key_version, OpensslAes())
+    return loaded.config.key_set()
 
 
 class Fobs:
@@ -139,6 +137,8 @@ def open_desk(
     """The desk of a configuration; ``around`` puts something before its source."""
     config = loaded.config
     directory = loaded.resolve(config.station.data_dir)
+    path = config.crypto.choose()
+    assert isinstance(config.source, ContainersSection)
     ledger = Ledger.open(directory)
     try:
         source = ContainerSource.open(
@@ -146,13 +146,14 @@ def open_desk(
             loaded.resolve(config.source.certificates),
             keys_of(loaded),
             ledger,
+            path.vault,
         )
         yield Desk(
             station=config.station.id,
             config_sha256=loaded.sha256,
             card_timeout_s=config.station.card_timeout_s,
             profile=config.card,
-            path=choose(config.crypto.path),
+            path=path,
             source=around(source),
             ledger=ledger,
             audit=AuditLog.open(directory, ledger),

@@ -8,6 +8,7 @@ import pytest
 from anyio import to_thread
 
 from kfasync.core.flow import Exchange, Provisioning
+from kfasync.crypto.heap import HeapVault
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
@@ -81,7 +82,7 @@ async def test_a_fob_holds_exactly_what_its_container_holds(tmp_path: Path) -> N
         for fesn in (FIRST, SECOND):
             fob = Fobs(loaded).make(uid=fesn[-7:].encode())
             record = (await attempt(desk, fob)).record
-            container = read_container(container_of(loaded, fesn))
+            container = read_container(container_of(loaded, fesn), HeapVault())
             assert record.fesn == container.content.fesn == fesn
             assert fob.stored[Dgi.PRIVATE_KEY] == container.scalar
             assert fob.stored[Dgi.IRK] == container.irk

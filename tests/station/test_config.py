@@ -13,10 +13,11 @@ from kfasync.errors import ConfigError
 from kfasync.secret import Secret
 from kfasync.station.config import (
     TEMPLATE,
+    ContainersSection,
     CryptoSection,
     KeysSection,
     LaneSection,
-    SourceSection,
+    ProviderSection,
     StationConfig,
     StationSection,
     load,
@@ -27,10 +28,24 @@ MAC = "42fd95e83821260c5b90463af7996313"
 DEK = "1b988a47ac94632f7020734ca172eed8"
 KEYS = KeysSection(Secret.from_hex(ENC), Secret.from_hex(MAC), Secret.from_hex(DEK))
 HERE = Path()
+PROVIDER = "kind|library|sha256|in_process|deadline_s|config"
+PROVIDED = f"""[station]
+id = "E"
+[source]
+kind = "provider"
+library = "/lib.so"
+sha256 = "{64 * "a"}"
+"""
 
 
 def parse(text: str) -> StationConfig:
     return StationConfig.parse(text, HERE, "F")
+
+
+def keys_in(text: str) -> KeysSection:
+    source = parse(text).source
+    assert isinstance(source, ContainersSection)
+    return source.keys
 
 
 def edited(old: str, new: str) -> str:
@@ -44,7 +59,7 @@ def edited(old: str, new: str) -> str:
 def test_the_template_says_what_the_defaults_are() -> None:
     assert parse(TEMPLATE) == StationConfig(
         station=StationSection("EOL-01", "var", 10.0),
-        source=SourceSection("containers", "fixtures/containers", "fixtures/certificates", KEYS),
+        source=ContainersSection("fixtures/containers", "fixtures/certificates", KEYS),
         card=CardProfile(),
         lane=(),
         crypto=CryptoSection("auto"),
@@ -52,13 +67,28 @@ def test_the_template_says_what_the_defaults_are() -> None:
 
 
 def test_what_the_template_comments_out_is_the_default_too() -> None:
-    commented = r"(?m)^# (?!kcv|reader)(\w+ = )"
-    assert len(re.findall(commented, TEMPLATE)) == 8
+    commented = rf"(?m)^# (?!kcv|reader|{PROVIDER})(\w+ = )"
+    assert len(re.findall(commented, TEMPLATE)) == 9
     whole, plain = parse(re.sub(commented, r"\1", TEMPLATE)), parse(TEMPLATE)
     assert whole.station == plain.station
+    assert whole.crypto == plain.crypto
     assert whole.card.plan == plain.card.plan
     for field in set(CardProfile.__struct_fields__) - {"block_size"}:
         assert getattr(whole.card, field) == getattr(plain.card, field), field
+
+
+def test_the_template_shows_a_provider_with_its_defaults() -> None:
+    at = TEMPLATE.index("# [source]")
+    block = TEMPLATE[at : TEMPLATE.index("\n\n", at)].replace("\n# ", "\n").removeprefix("# ")
+    assert parse(f'[station]\nid = "E"\n{block}'.replace('"..."', f'"{64 * "0"}"')).source == (
+        ProviderSection("/opt/vendor/libprovider.so", 64 * "0")
+    )
+
+
+def test_the_keys_of_a_provider_are_not_in_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="keys of a simulated fob are those of") as raised:
+        parse(PROVIDED).key_set()
+    assert raised.value.key == "source.kind"
 
 
 def test_lanes_are_kept_in_their_order() -> None:
@@ -70,11 +100,11 @@ def test_lanes_are_kept_in_their_order() -> None:
 def test_keys_have_the_check_values_that_were_given_or_their_own(size: int) -> None:
     keys = "".join(f'{name} = "{"40" * size}"\n' for name in ("enc", "mac", "dek"))
     text = TEMPLATE[: TEMPLATE.index("enc = ")] + keys
-    computed = parse(text).source.keys.key_set(7, OpensslAes())
+    computed = keys_in(text).key_set(7, OpensslAes())
     assert (computed.kvn, len(computed.enc)) == (7, size)
     assert computed.kcv.enc == computed.kcv.mac == computed.kcv.dek
     text += 'kcv = { enc = "0000AA", mac = "0000bb", dek = "0000CC" }\n'
-    given_values = parse(text).source.keys.key_set(7, OpensslAes()).kcv
+    given_values = keys_in(text).key_set(7, OpensslAes()).kcv
     assert (given_values.enc, given_values.mac) == (b"\0\0\xaa", b"\0\0\xbb")
 
 
@@ -157,9 +187,9 @@ WRONG = [
     (KCV, 'kcv = { enc = "x", mac = "000000", dek = "000000" } ', "source.keys.kcv.enc", 34, "six"),
     (KCV, 'kcv = { enc = "000000", mac = "000000" } ', "source.keys.kcv.dek", 34, "missing"),
     (KCV, 'kcv = "000000" ', "source.keys.kcv", 34, "Expected `object"),
-    ('path = "auto" ', 'path = "fast" ', "crypto.path", 37, "one of auto, cryptography, pure"),
-    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 37, "known here: path"),
-    ("[crypto]", "[web]", "web", 36, "known here: station, source"),
+    ('path = "auto" ', 'path = "fast" ', "crypto.path", 45, "one of auto, native, native-"),
+    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 45, "known here: path"),
+    ("[crypto]", "[web]", "web", 44, "known here: station, source"),
 ]
 
 
@@ -178,9 +208,36 @@ def test_what_is_wrong_is_named_with_its_line(
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "key", "line", "sentence"),
+    [
+        ("/lib.so", "lib.so", "source.library", 5, "library 'lib.so' is not an absolute path"),
+        ('"aa', '"a', "source.sha256", 6, "sha256 is not 64 hex digits"),
+        ('"/lib.so"', "1", "source.library", 5, "Expected `str`"),
+        (
+            "sha256 =",
+            "deadline_s = 0.0\nsha256 =",
+            "source.deadline_s",
+            6,
+            "not above 0 and up to 600",
+        ),
+        ("sha256 =", "path = '.'\nsha256 =", "source.path", 6, "known here: library, sha256, in_"),
+        ('library = "/lib.so"\n', "", "source.library", 3, "missing required field `library`"),
+        ('"provider"', '"usb"', "source.kind", 4, "choose one of containers, provider"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_named_with_its_line(
+    old: str, new: str, key: str, line: int, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(PROVIDED.replace(old, new, 1))
+    assert (raised.value.key, str(raised.value).partition(":")[0]) == (key, f"F line {line}")
+    assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("[crypto]", "[crypto", "line 36"),
+        ("[crypto]", "[crypto", "line 44"),
         ('data_dir = "var" ', 'id = "x" ', "Cannot overwrite a value"),
         (f'enc = "{ENC}"', f"enc = {ENC}", "line 31"),
     ],

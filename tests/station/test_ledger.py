@@ -21,6 +21,7 @@ from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
     LedgerError,
+    SourceError,
     UnitError,
     UnitRejectedError,
 )
@@ -121,6 +122,28 @@ class LedgerMachine(RuleBasedStateMachine):
         row.state = RESERVED if row.state is FREE else row.state
         row.unit, row.lease_id = number, claimed[0]
         return lease(claimed[0], unit(number), claimed[1])
+
+    @rule(target=leases, number=units, given=numbers)
+    def adopt(self, number: int, given: int) -> object:
+        own, row = self.row_of(number), self.rows.get(content(given).fesn, Row())
+        self.attempts += 1
+        lease_id = f"adopted-{self.attempts}"
+        if own is not None and own[1].state in (CONSUMED, QUARANTINED):
+            with pytest.raises(UnitError):
+                self.ledger.adopt(unit(number), lease_id, content(given))
+            return None
+        other = own is not None and own[0] != content(given).fesn
+        if row.unit not in (None, number) or (other and own is not None and own[1].state is BURNED):
+            with pytest.raises(SourceError, match="issues twice"):
+                self.ledger.adopt(unit(number), lease_id, content(given))
+            return None
+        self.ledger.adopt(unit(number), lease_id, content(given))
+        if other and own is not None:
+            self.rows[own[0]] = Row()
+        row.state = RESERVED if row.state is FREE else row.state
+        row.unit, row.lease_id = number, lease_id
+        self.rows[content(given).fesn] = row
+        return lease(lease_id, unit(number), content(given))
 
     @rule(of=leases, mark=st.sampled_from(Mark))
     def mark(self, of: Lease | None, mark: Mark) -> None:
@@ -287,6 +310,77 @@ def test_the_journal_tells_the_life_of_a_content(tmp_path: Path, ledger: Ledger)
         "last-sent",
         "consumed",
     ]
+
+
+# ---------------------------------------------------------------- what another pool issues
+
+
+def test_content_of_another_pool_goes_the_same_way(tmp_path: Path, ledger: Ledger) -> None:
+    for lease_id in ("one", "two"):
+        ledger.adopt(unit(1), lease_id, content(1))
+    with pytest.raises(LeaseExpiredError):
+        ledger.mark(lease("one", unit(1), content(1)), Mark.BURNED)
+    held = lease("two", unit(1), content(1))
+    for mark in (Mark.BURNED, Mark.LAST_SENT):
+        ledger.mark(held, mark)
+    ledger.adopt(unit(1), "three", content(1))  # place the fob again: it is unfinished
+    assert ledger.standing(unit(1)).touched is Touched.UNKNOWN
+    finish(ledger, lease("three", unit(1), content(1)), CONSUMED)
+    with pytest.raises(AlreadyProvisionedError):
+        ledger.adopt(unit(1), "four", content(1))
+    events = sql(tmp_path, "SELECT event, lease_id FROM journal ORDER BY id")
+    assert [lease_id for event, lease_id in events if event == "adopted"] == ["one", "two", "three"]
+
+
+def test_content_that_was_given_back_may_go_to_another_unit(ledger: Ledger) -> None:
+    ledger.adopt(unit(1), "one", content(1))
+    finish(ledger, lease("one", unit(1), content(1)), FREE)
+    ledger.adopt(unit(2), "two", Content(content(1).fesn, "F" * 40))
+    assert states(ledger) == {RESERVED: 1}
+
+
+def test_a_pool_that_changes_its_mind_before_a_card_was_written_is_followed(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    ledger.adopt(unit(1), "one", content(1))
+    ledger.adopt(unit(1), "two", content(2))
+    assert states(ledger) == {FREE: 1, RESERVED: 1}
+    events = sql(tmp_path, "SELECT event, fesn FROM journal ORDER BY id")
+    assert events[1:] == [("released", content(1).fesn), ("adopted", content(2).fesn)]
+
+
+@pytest.mark.parametrize(
+    ("number", "given", "sentence"),
+    [
+        (2, content(1), r"container 1KM00001 was leased to fob 04000000000002 and is fob"),
+        (1, content(2), "fob 04000000000001 was leased container 1KM00002 and has been written"),
+        (1, content(3), "fob 04000000000001 was leased container 1KM00003 and has been written"),
+        (1, Content("1KM00001", "F" * 40), "FESN 1KM00001 was leased .* with another SPID"),
+        (2, Content("1KM00001", "F" * 40), "FESN 1KM00001 was leased .* with another SPID"),
+    ],
+)
+def test_a_pool_that_issues_twice_is_refused_and_nothing_is_changed(
+    tmp_path: Path, ledger: Ledger, number: int, given: Content, sentence: str
+) -> None:
+    ledger.offer([content(3)])
+    ledger.adopt(unit(1), "one", content(1))
+    ledger.mark(lease("one", unit(1), content(1)), Mark.BURNED)
+    before = [sql(tmp_path, f"SELECT * FROM {table}") for table in ("content", "journal")]
+    with pytest.raises(SourceError, match=f"{sentence}.*the source issues twice"):
+        ledger.adopt(unit(number), "two", given)
+    assert before == [sql(tmp_path, f"SELECT * FROM {table}") for table in ("content", "journal")]
+
+
+def test_eight_lanes_that_are_given_one_content_are_refused_but_one(ledger: Ledger) -> None:
+    def adopt(number: int) -> bool:
+        try:
+            ledger.adopt(unit(number), f"lease-{number}", content(1))
+        except SourceError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        assert sum(lanes.map(adopt, range(LANES))) == 1
 
 
 # --------------------------------------------------------------------------------- the pool

@@ -1,0 +1,148 @@
+/* The faults of broken.c that concern a lease: before the reference is asked, and after. */
+#ifndef BROKEN_LEASE_H
+#define BROKEN_LEASE_H
+
+#include "kf_provider.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const kf_provider_v1 *reference;
+static kf_provider_v1 table;
+static pthread_t first_thread;
+
+static void say(const char *text) {
+    if (write(1, text, strlen(text)) < 0) {
+        abort();
+    }
+}
+
+static void sleep_ms(long ms) {
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    (void)nanosleep(&time, NULL);
+}
+
+/* The context that made the last lease, for a library that keeps its leases per context. */
+static kf_provider_ctx *owner;
+static char owned[64];
+
+/* What the reference gives, into buffers that are always large enough. */
+static uint8_t spare_items[65536];
+static uint8_t spare_secrets[4096];
+static atomic_int cancelled;
+uint8_t kept[32]; /* not static, so that writing it is not left out */
+
+static int32_t lease_aside(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t deadline_ms,
+                           kf_lease_v1 *aside) {
+    memset(aside, 0, sizeof *aside);
+    aside->struct_size = sizeof *aside;
+    aside->struct_version = 1;
+    aside->items = spare_items;
+    aside->secrets = spare_secrets;
+    aside->items_capacity = sizeof spare_items;
+    aside->secrets_capacity = sizeof spare_secrets;
+    int32_t result = reference->lease(ctx, unit, deadline_ms, aside);
+    memset(spare_secrets, 0, sizeof spare_secrets);
+    return result;
+}
+
+/* The value of a tag of the key block. */
+static uint8_t *secret_of(const kf_lease_v1 *lease, uint8_t tag) {
+    uint8_t *at = lease->secrets;
+    while (*at != tag) {
+        at += 3 + (at[1] << 8 | at[2]);
+    }
+    return at + 3;
+}
+
+/* Faults that come before the reference is asked; nonzero when there is nothing more to do. */
+static int before_lease(kf_provider_ctx *ctx, kf_unit_v1 *unit, uint32_t deadline_ms,
+                        kf_lease_v1 *lease, int32_t *result) {
+    kf_lease_v1 aside;
+    (void)ctx, (void)unit, (void)deadline_ms, (void)lease, (void)result, (void)aside;
+#ifdef BREAK_DEADLINE
+    sleep_ms(deadline_ms < 1000 ? 2000 : 0);
+#endif
+#ifdef BREAK_CANCEL_STICKS
+    if (atomic_load(&cancelled)) {
+        *result = KFP_E_CANCELLED;
+        return 1;
+    }
+#endif
+#ifdef BREAK_UID_CUT
+    unit->uid_size = unit->uid_size == 7 ? 4 : unit->uid_size;
+#endif
+#ifdef BREAK_THREADS
+    /* "The current unit" is a variable of the process, and threads find each other's. */
+    if (!pthread_equal(pthread_self(), first_thread)) {
+        memset(unit->uid, 0xEE, sizeof unit->uid);
+    }
+#endif
+#ifdef BREAK_SIZING_CONSUMES
+    if (lease->items_capacity == 0) {
+        *result = lease_aside(ctx, unit, deadline_ms, &aside);
+        lease->items_size = aside.items_size;
+        lease->secrets_size = aside.secrets_size;
+        *result = *result == KFP_OK ? KFP_E_SPACE : *result;
+        return 1;
+    }
+#endif
+#ifdef BREAK_PARTIAL_WRITE
+    if (lease->items_capacity > 0) {
+        lease->items[0] = 0xA0; /* the first DGI, before it is known that all have room */
+    }
+#endif
+#ifdef BREAK_EXACT_IS_TOO_SMALL
+    lease->secrets_capacity -= lease->secrets_capacity > 0; /* "<" for "<=" */
+#endif
+    return 0;
+}
+
+/* Faults in what the reference has filled in. */
+static void after_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t given,
+                        kf_lease_v1 *lease) {
+    (void)unit, (void)given;
+    owner = ctx;
+    memcpy(owned, lease->lease_id, sizeof owned);
+#ifdef BREAK_TAIL_WRITTEN
+    memset((uint8_t *)lease + sizeof *lease, 0, given - sizeof *lease);
+#endif
+#ifdef BREAK_OVERFLOW
+    lease->secrets[lease->secrets_size] = 0; /* ended like a string */
+#endif
+#ifdef BREAK_KCV
+    lease->kcv[4] ^= 1;
+#endif
+#ifdef BREAK_OTHERS_SCALAR
+    secret_of(lease, 0x10)[31] ^= 1;
+#endif
+#ifdef BREAK_SECRET_ELSEWHERE
+    /* A name that was made in a buffer which had held the IRK. */
+    memcpy(lease->lease_id + 40, secret_of(lease, 0x11), 16);
+#endif
+#ifdef BREAK_KEEPS_SCALAR
+    memcpy(kept, secret_of(lease, 0x10), sizeof kept);
+#endif
+#ifdef BREAK_KEEPS_KEYS
+    memcpy(kept, secret_of(lease, 0x01), 16);
+#endif
+#ifdef BREAK_CONTENT_CHANGES
+    /* The IRK is made when it is asked for. */
+    static uint8_t seen[16];
+    secret_of(lease, 0x11)[0] ^= (uint8_t)(memcmp(seen, unit->uid, unit->uid_size) == 0);
+    memcpy(seen, unit->uid, sizeof seen);
+#endif
+#ifdef BREAK_PRINTS
+    say("lease granted\n");
+#endif
+#ifdef BREAK_SIGNALS
+    (void)signal(SIGTERM, _exit);
+#endif
+}
+
+#endif

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from kfasync.sources.provider.acceptance.buffers import CHECKS
+from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+
+FAULTS = {
+    "SIZING_CONSUMES": "sizing-consumes-nothing",
+    "PARTIAL_WRITE": "buffer-one-too-small",
+    "EXACT_IS_TOO_SMALL": "buffer-exact",
+    "OVERFLOW": "buffer-at-guard-page",
+}
+
+
+@pytest.mark.parametrize(("fault", "check"), FAULTS.items())
+def test_a_fault_fails_the_check_made_for_it_and_no_other(
+    fault: str, check: str, tmp_path: Path
+) -> None:
+    assert set(failed(job(broken(fault), fresh(tmp_path)))) == {check}
+
+
+def test_every_check_has_a_fault_that_fails_it() -> None:
+    assert set(FAULTS.values()) == {check.name for check in CHECKS}

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from kfasync.sources.provider.acceptance.secrecy import CHECKS
+from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+
+FAULTS = {
+    "SECRET_ELSEWHERE": "secrets-only-in-their-buffer",
+    "KEEPS_SCALAR": "secrets-released",
+}
+
+
+@pytest.mark.parametrize(("fault", "check"), FAULTS.items())
+def test_a_fault_fails_the_check_made_for_it_and_no_other(
+    fault: str, check: str, tmp_path: Path
+) -> None:
+    assert set(failed(job(broken(fault), fresh(tmp_path)))) == {check}
+
+
+def test_a_further_fault_of_the_same_kind_is_found(tmp_path: Path) -> None:
+    found = failed(job(broken("KEEPS_KEYS"), fresh(tmp_path), "secrets-released"))
+    assert "after close, Key-ENC is left" in found["secrets-released"]
+
+
+def test_every_check_has_a_fault_that_fails_it() -> None:
+    assert set(FAULTS.values()) == {check.name for check in CHECKS}
