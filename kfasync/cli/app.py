@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import kfasync
-from kfasync.cli import config, containers, demo, fob, provision, readers, selftest
+from kfasync.cli import bench, config, containers, demo, fob, provider, provision, readers, selftest
 from kfasync.errors import KfError
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ for group, text in (
     (containers.app, "Directories of fob content."),
     (fob.app, "Simulated fobs."),
     (config.app, "Configuration files."),
+    (provider.app, "The vendor's content-provider library."),
+    (bench.app, "What things cost on this machine."),
 ):
     app.add_typer(group, help=text)
 

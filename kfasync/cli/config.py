@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from kfasync.crypto.openssl import OpensslAes
-from kfasync.station.config import TEMPLATE, load
+from kfasync.crypto.choose import describe
+from kfasync.station.config import TEMPLATE, ProviderSection, load
 
 app = typer.Typer(name="config", no_args_is_help=True)
 
@@ -22,7 +22,6 @@ def check(file: Annotated[Path, typer.Argument(help="A station.toml.")]) -> None
     """Say what is wrong with a configuration file, or what it says."""
     loaded = load(file)
     card, source = loaded.config.card, loaded.config.source
-    keys = source.keys.key_set(card.key_version, OpensslAes())
     lanes = ", ".join(lane.reader for lane in loaded.config.lane) or "every PC/SC reader"
     typer.echo(f"{file}: good")
     typer.echo(f"  station   {loaded.config.station.id}, lanes: {lanes}")
@@ -31,8 +30,13 @@ def check(file: Annotated[Path, typer.Argument(help="A station.toml.")]) -> None
         f"SCP03 {card.scp03_mode.value} at security level {card.security_level.value}, "
         f"blocks of {card.plan.block_size} bytes"
     )
-    typer.echo(f"  content   {loaded.resolve(source.path)}")
-    typer.echo(
-        f"  keys      {8 * len(keys.enc)} bits, check values ENC {keys.kcv.enc.hex().upper()}, "
-        f"MAC {keys.kcv.mac.hex().upper()}, DEK {keys.kcv.dek.hex().upper()}"
-    )
+    if isinstance(source, ProviderSection):
+        typer.echo(f"  content   {source.library}, SHA-256 {source.sha256.lower()}")
+    else:
+        kcv = loaded.config.key_set().kcv
+        typer.echo(f"  content   {loaded.resolve(source.path)}")
+        typer.echo(
+            f"  keys      {8 * len(source.keys.enc)} bits, check values "
+            f"ENC {kcv.enc.hex().upper()}, MAC {kcv.mac.hex().upper()}, DEK {kcv.dek.hex().upper()}"
+        )
+    typer.echo(f"  {describe(loaded.config.crypto.choose())}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kfasync.crypto.choose import choose
 from kfasync.errors import SourceError
 from kfasync.sources.containers import check as check_all
 
@@ -27,7 +28,7 @@ def check(
     """Read every container as strictly as the station does."""
     certificates = certificates or directory.parent / "certificates"
     good = bad = 0
-    for _, error in check_all(directory, certificates):
+    for _, error in check_all(directory, certificates, choose().vault):
         if error is None:
             good += 1
         else:

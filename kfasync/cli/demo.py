@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 
 from kfasync.cli.board import Board
 from kfasync.cli.loop import Loop, LoopOption, run_on
-from kfasync.crypto.openssl import OpensslAes
+from kfasync.crypto.choose import describe
 from kfasync.errors import CardError, ConfigError
 from kfasync.model import Outcome
 from kfasync.sim.content import make_certificates, make_containers
@@ -40,12 +40,13 @@ def demo(
         directory = Path(name)
         count = furnish(directory, fobs, fixtures)
         loaded = load(directory / "station.toml")
-        card, names = loaded.config.card, [f"simulated {slot:02d}" for slot in range(readers)]
-        keys = loaded.config.source.keys.key_set(card.key_version, OpensslAes())
+        names = [f"simulated {slot:02d}" for slot in range(readers)]
+        keys = loaded.config.key_set()
         tray = [
             SimulatedFob(uid=b"\x04" + secrets.token_bytes(6), keys=keys, timing=NFC)
             for _ in range(count)
         ]
+        console.print(describe(loaded.config.crypto.choose()), highlight=False)
         board = Board(console)
         began = time.monotonic()
         with board:
@@ -65,7 +66,11 @@ def demo(
 
 def furnish(directory: Path, made: int, fixtures: Path | None) -> int:
     """Put content and configuration into a directory; how many fobs it is for."""
-    (directory / "station.toml").write_text(TEMPLATE.replace("fixtures/", ""), "utf-8")
+    # Made keys need no locked memory, and not every machine that shows a demo has any to lock.
+    config = TEMPLATE.replace("fixtures/", "").replace(
+        '# locked_memory = "required"', 'locked_memory = "preferred"'
+    )
+    (directory / "station.toml").write_text(config, "utf-8")
     containers, certificates = directory / "containers", directory / "certificates"
     if fixtures is None:
         containers.mkdir()

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from kfasync.crypto.openssl import OpensslAes
 from kfasync.model import Layout
 from kfasync.sim.faults import IMMEDIATE, NFC, Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
@@ -57,7 +56,7 @@ def serve(
     )
     fob = SimulatedFob(
         uid=_uid(uid),
-        keys=station.source.keys.key_set(station.card.key_version, OpensslAes()),
+        keys=station.key_set(),
         aid=bytes.fromhex(station.card.aid),
         scp03_mode=station.card.scp03_mode,
         layout=layout,

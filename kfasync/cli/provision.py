@@ -12,7 +12,7 @@ from kfasync.cards.api import Readers
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli.board import Board
 from kfasync.cli.loop import Loop, LoopOption, run_on
-from kfasync.crypto.openssl import OpensslAes
+from kfasync.crypto.choose import describe
 from kfasync.errors import KfError
 from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
@@ -53,6 +53,7 @@ def provision(
         raise
     if as_json:
         typer.echo(result.record.json())
+    console.print(describe(loaded.config.crypto.choose()), highlight=False)
     console.print(board.table())
     if result.verdict.exit_code:
         console.print(f"{result.record.message}\n{result.record.operator_action}", highlight=False)
@@ -82,7 +83,7 @@ def _with_a_fob(loaded: LoadedConfig) -> SimulatedReaders:
     readers = SimulatedReaders([SIMULATED])
     fob = SimulatedFob(
         uid=b"\x04" + secrets.token_bytes(6),
-        keys=loaded.config.source.keys.key_set(card.key_version, OpensslAes()),
+        keys=loaded.config.key_set(),
         aid=bytes.fromhex(card.aid),
         scp03_mode=card.scp03_mode,
         store_data_p1=(card.plan.p1, card.plan.last_p1),

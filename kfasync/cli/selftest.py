@@ -13,8 +13,7 @@ from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli.demo import furnish
 from kfasync.cli.loop import Loop, run_on
 from kfasync.core.profile import Level
-from kfasync.crypto.choose import available, choose
-from kfasync.crypto.openssl import OpensslAes
+from kfasync.crypto.choose import available, choose, native_tiers
 from kfasync.errors import CardError, KfError
 from kfasync.model import Disposition, Layout, Scp03Mode
 from kfasync.sim.fob import SimulatedFob
@@ -28,6 +27,9 @@ Ts = TypeVarTuple("Ts")
 def self_test() -> None:
     """Known answers, a simulated fob end to end on every crypto path, and what is missing."""
     failed = 0
+    _, why_not = native_tiers()
+    if why_not:
+        _report("crypto path native", f"not available: {why_not}")
     for name in available():
         failed += not check(f"crypto path {name}: known answers", choose, name)
         for mode in Scp03Mode:
@@ -71,7 +73,7 @@ def one_fob(path: str, mode: Scp03Mode, level: Level) -> None:
         )
         (directory / "station.toml").write_text(config, "utf-8")
         loaded = load(directory / "station.toml")
-        keys = loaded.config.source.keys.key_set(loaded.config.card.key_version, OpensslAes())
+        keys = loaded.config.key_set()
         uid = b"\x04" + secrets.token_bytes(6)
         fob = SimulatedFob(uid=uid, keys=keys, scp03_mode=mode, layout=Layout.GP)
         run_on(Loop.ASYNCIO, rehearse, loaded, seen.append, ["simulated"], [fob])
