@@ -1,20 +1,30 @@
-# make demo    the whole job with nothing attached
-# make test    everything that is checked; what continuous integration runs
-# Both set up what is missing on a Debian machine, and say so.
+# make demo            the whole job with nothing attached
+# make test            everything that is checked; what continuous integration runs
+# make check-native    the long checks of the C code: a million fuzzed inputs a target, other
+#                      processors and Windows by emulation
+# Each sets up what is missing on a Debian machine, and says so.
 
-.PHONY: demo test check lint unit setup bench lowest fixtures clean
+.PHONY: demo test check-native check lint native unit setup bench lowest fixtures clean
 
-demo: setup
+demo:
+	@sh tools/setup.sh demo
 	.venv/bin/kfasync demo --fixtures fixtures
 
 test: setup check
 
-check: lint unit
+check-native:
+	@sh tools/setup.sh native
+	$(MAKE) -C native long
+
+check: lint native unit
 
 lint:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+native:
+	$(MAKE) -C native short
 
 unit:
 	.venv/bin/coverage run -m pytest
@@ -22,11 +32,15 @@ unit:
 	.venv/bin/coverage report --fail-under=90 --skip-covered
 
 setup:
-	@sh tools/setup.sh
+	@sh tools/setup.sh test
 
-# The figures in the documentation.
+# The figures in the documentation, the crypto paths beside a peer from the package index.
 bench: setup
 	.venv/bin/python -m benchmarks.station_cpu
+	.venv/bin/python -m benchmarks.provider_call
+	python3 -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet '.[bench]'
+	.venv-bench/bin/kfasync bench crypto --seconds 30
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup
@@ -40,4 +54,4 @@ fixtures: setup
 	.venv/bin/python fixtures/make.py --force
 
 clean:
-	rm -rf .venv .venv-lowest build *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-bench .venv-lowest build *.egg-info kfasync/_kf_* .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -9,7 +9,6 @@ import secrets
 import sys
 from pathlib import Path
 
-from kfasync.crypto.openssl import OpensslAes
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.vpcd import Fob, VirtualCard
 from kfasync.station.config import TEMPLATE, StationConfig
@@ -39,7 +38,7 @@ def main() -> None:
     """Serve the reader at the port that is the only argument."""
     port = int(sys.argv[1])
     config = StationConfig.parse(TEMPLATE, Path(), "the template")
-    keys = config.source.keys.key_set(config.card.key_version, OpensslAes())
+    keys = config.key_set()
     card: VirtualCard | None = None
     for order in sys.stdin:
         if card is not None:

@@ -18,7 +18,7 @@ ELSEWHERE = {
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()
     for path in PACKAGE.rglob("*.py")
-    if path.name not in ("__init__.py", "__main__.py")
+    if not path.name.startswith("_")  # packages, and what cffi makes
 )
 
 

@@ -1,5 +1,6 @@
 """A factory floor for tests: a configured station, fobs, and hands that place them."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -12,7 +13,6 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from kfasync.crypto.openssl import OpensslAes
 from kfasync.model import KeySet
 from kfasync.sim.content import make_containers
 from kfasync.sim.faults import Fault
@@ -21,6 +21,7 @@ from kfasync.sim.vpcd import VirtualCard
 from kfasync.station.audit import AttemptRecord
 from kfasync.station.config import TEMPLATE, StationConfig
 from kfasync.station.events import LaneEvent, LaneState
+from tests.native_build import reference_provider, stock
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PATIENCE_S = 60.0
@@ -43,10 +44,30 @@ def write_config(directory: Path, *, made: int = 0, **changes: str) -> Path:
     return path
 
 
+def write_provider_config(directory: Path, *, containers: int, in_process: bool) -> Path:
+    """A station whose content comes from the reference provider."""
+    stocked, library = stock(directory, containers), reference_provider()
+    text = (
+        TEMPLATE[: TEMPLATE.index("[source]")]
+        + f"""[source]
+kind = "provider"
+library = "{library}"
+sha256 = "{hashlib.sha256(library.read_bytes()).hexdigest()}"
+in_process = {str(in_process).lower()}
+
+[source.config]
+"""
+    )
+    text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in stocked.items())
+    path = directory / "station.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
 def sample_keys() -> KeySet:
     """The key set of the development samples."""
     config = StationConfig.parse(TEMPLATE, Path(), "template")
-    return config.source.keys.key_set(config.card.key_version, OpensslAes())
+    return config.key_set()
 
 
 def new_fob(*faults: Fault, uid: bytes | None = None) -> SimulatedFob:

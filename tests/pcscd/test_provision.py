@@ -1,5 +1,8 @@
 """``kfasync provision`` on a real pcscd: one process for one fob, as an integrator calls it."""
 
+import hashlib
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +12,10 @@ import pytest
 
 from kfasync.cards.api import News
 from kfasync.core.identity import GET_UID
+from kfasync.crypto.choose import available
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
+from tests.native_build import reference_provider
 from tests.pcsc_fixtures import Place, until
 from tests.pcscd.floor import (
     FIXTURE_FESNS,
@@ -19,6 +24,7 @@ from tests.pcscd.floor import (
     new_fob,
     provision_json,
     write_config,
+    write_provider_config,
 )
 
 BLOCK_5 = 9  # after UID, SELECT, INITIALIZE UPDATE and EXTERNAL AUTHENTICATE
@@ -55,6 +61,43 @@ def test_both_fixture_fobs_pass_one_after_the_other(
         assert fob.personalizations == 1
         records.append(record)
     assert [record["fesn"] for record in records] == FIXTURE_FESNS
+
+
+@pytest.mark.parametrize("path", available())
+def test_a_fob_passes_on_every_crypto_path(
+    tmp_path: Path, reader: str, place: Place, path: str
+) -> None:
+    fob = new_fob()
+    place(fob, reader)
+    config = write_config(tmp_path)
+    config.write_text(config.read_text().replace('path = "auto"', f'path = "{path}"'))
+    run = kfasync("provision", "--config", config, "--reader", reader, "--json")
+    assert (run.returncode, json.loads(run.stdout)["crypto_path"]) == (0, path)
+    assert f"crypto path {path}\n" in run.stderr
+    assert fob.personalizations == 1
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_fobs_pass_with_content_from_a_vendors_library(
+    tmp_path: Path, reader: str, place: Place, in_process: bool
+) -> None:
+    config = write_provider_config(tmp_path, containers=2, in_process=in_process)
+    library, issued = reference_provider(), []
+    for _ in FIXTURE_FESNS:
+        fob = new_fob()
+        place(fob, reader)
+        code, record = provision_json(config, reader)
+        assert (code, record["observed_state"]) == (0, "FACTORY")
+        issued.append(record["fesn"])
+        assert record["crypto_path"] == available()[0]
+        assert record["provider_sha256"] == hashlib.sha256(library.read_bytes()).hexdigest()
+        assert re.fullmatch(r"\S.* \S+", record["provider"])
+        assert fob.personalizations == 1
+    assert sorted(issued) == FIXTURE_FESNS  # in an order that is the library's affair
+    place(new_fob(), reader)
+    code, record = provision_json(config, reader)
+    assert (code, record["cause"], record["uid"] is None) == (3, "ProviderError", False)
+    assert "free" in record["message"]
 
 
 def test_a_fob_that_passed_is_sent_nothing_more(tmp_path: Path, reader: str, place: Place) -> None:
