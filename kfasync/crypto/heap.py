@@ -45,9 +45,13 @@ class HeapVault:
     def base64(self, text: Secret) -> Secret:
         """Decode; the decoder gives bytes, which nobody can wipe: one short-lived copy."""
         try:
-            return Secret(base64.b64decode(text.expose(), validate=True))
+            decoded = base64.b64decode(text.expose(), validate=True)
         except ValueError as error:
             raise ValueError(NOT_BASE64) from error
+        if len(text) != 4 * -(-len(decoded) // 3):
+            # Padding behind a full group, which Python takes and RFC 4648 does not know.
+            raise ValueError(NOT_BASE64)
+        return Secret(decoded)
 
 
 def _scalar(key: memoryview) -> Secret:

@@ -227,24 +227,11 @@ uint32_t card_receive(card *of, const uint8_t *command, uint32_t size, uint8_t *
 
 /* ---------------------------------------------------------------- answers */
 
-uint32_t card_respond(const card *of, const uint8_t *data, uint32_t size, uint32_t sw,
-                      uint8_t *out)
+uint32_t card_seal(const card *of, uint8_t *out, uint32_t size, uint32_t sw)
 {
     const uint8_t status[2] = {(uint8_t)(sw >> 8), (uint8_t)sw};
-    uint8_t icv[BLOCK];
     uint8_t mac[BLOCK];
 
-    if (size > 0) {
-        memcpy(out, data, size);
-    }
-    if (of->terms.security_level & R_ENCRYPTION && size > 0) {
-        const uint32_t padded = size + BLOCK - size % BLOCK;
-        memset(out + size, 0, padded - size);
-        out[size] = 0x80;
-        counter_icv(of, 0x80, icv);
-        CLAIM(kf_cbc_encrypt(TIER, of->s_enc, of->key_size, icv, out, padded, out) == KF_OK);
-        size = padded;
-    }
     if (of->terms.security_level & R_MAC) {
         exact message = exact_new(BLOCK + size + 2);
         memcpy(message.data, of->chain, BLOCK);
@@ -257,4 +244,23 @@ uint32_t card_respond(const card *of, const uint8_t *data, uint32_t size, uint32
     }
     memcpy(out + size, status, 2);
     return size + 2;
+}
+
+uint32_t card_respond(const card *of, const uint8_t *data, uint32_t size, uint32_t sw,
+                      uint8_t *out)
+{
+    uint8_t icv[BLOCK];
+
+    if (size > 0) {
+        memcpy(out, data, size);
+    }
+    if (of->terms.security_level & R_ENCRYPTION && size > 0) {
+        const uint32_t padded = size + BLOCK - size % BLOCK;
+        memset(out + size, 0, padded - size);
+        out[size] = 0x80;
+        counter_icv(of, 0x80, icv);
+        CLAIM(kf_cbc_encrypt(TIER, of->s_enc, of->key_size, icv, out, padded, out) == KF_OK);
+        size = padded;
+    }
+    return card_seal(of, out, size, sw);
 }

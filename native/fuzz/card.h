@@ -42,6 +42,9 @@ void card_authenticate(card *of, const uint8_t *command);
 uint32_t card_receive(card *of, const uint8_t *command, uint32_t size, uint8_t *data,
                       uint32_t *le_at);
 
+/* Data that is in out already, as it is: only R-MAC and status word come behind it. */
+uint32_t card_seal(const card *of, uint8_t *out, uint32_t size, uint32_t sw);
+
 /* The answer to the command received last: encrypted and with R-MAC, as the level wants. out has
  * room for the data, 16 + 16 + 2 bytes more; returns the size. */
 uint32_t card_respond(const card *of, const uint8_t *data, uint32_t size, uint32_t sw,

@@ -5,7 +5,7 @@
 #define DATA_MAX 600u
 #define OVERHEAD_MAX (16u + 16u + 2u)
 
-enum { RIGHT, FLIPPED, CUT, WRONG_KEY, ANYTHING, KINDS };
+enum { RIGHT, FLIPPED, CUT, WRONG_MAC, ANYTHING, SEALED, KINDS };
 
 typedef struct {
     uint8_t plain[DATA_MAX + 2];
@@ -13,6 +13,7 @@ typedef struct {
     uint8_t sent[DATA_MAX + OVERHEAD_MAX];
     uint32_t size;
     int is_right;
+    int is_sealed; /* by the card, but not by its rules: what is in it is no padded ciphertext */
 } reply;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -60,12 +61,17 @@ static reply take_reply(const card *of, input *from)
         memmove(made.sent, made.sent + cut, made.size - cut);
         made.size -= cut;
         made.is_right = 0;
-    } else if (kind == WRONG_KEY) {
+    } else if (kind == WRONG_MAC) {
         /* Right but for the last byte of the R-MAC that is compared. */
         if (made.size >= 3) {
             made.sent[made.size - 3] ^= 1;
             made.is_right = 0;
         }
+    } else if (kind == SEALED && is_protected(sw)) {
+        memcpy(made.sent, made.plain, made.plain_size - 2);
+        made.size = card_seal(of, made.sent, made.plain_size - 2, sw);
+        made.is_sealed = (of->terms.security_level & 0x20) != 0;
+        made.is_right = !made.is_sealed;
     } else if (kind == ANYTHING) {
         const exact any = input_take(from, 40);
         made.size = any.size;
@@ -84,6 +90,18 @@ static int32_t open_reply(kf_slot *slot, const reply *one, exact *answer)
     return kf_unwrap(slot, answer->data, &answer->size);
 }
 
+/* What was read from sealed data is in it: padded and encrypted, it is how that begins. More than
+ * a block of padding is accepted, so it need not be all of it. */
+static void claim_within(const card *of, const reply *one, const uint8_t *data, uint32_t size,
+                         uint32_t sw)
+{
+    uint8_t again[DATA_MAX + OVERHEAD_MAX];
+    const uint32_t overhead = 2 + (uint32_t)of->terms.mac_size;
+    const uint32_t whole = card_respond(of, data, size, sw, again) - overhead;
+
+    CLAIM(whole + 2 <= one->plain_size && memcmp(again, one->plain, whole) == 0);
+}
+
 /* What a level promises of an answer that came through. size is that of the data opened. */
 static void claim_sound(const card *of, const reply *one, int32_t result, const uint8_t *data,
                         uint32_t size)
@@ -99,6 +117,8 @@ static void claim_sound(const card *of, const reply *one, int32_t result, const 
     const uint32_t sw = (uint32_t)one->sent[one->size - 2] << 8 | one->sent[one->size - 1];
     if (one->is_right) {
         CLAIM(size == one->plain_size && memcmp(data, one->plain, size) == 0);
+    } else if (one->is_sealed) {
+        claim_within(of, one, data, size - 2, sw);
     } else if (level & 0x10) {
         /* Only an error, which nobody can protect, gets through when it was changed. */
         CLAIM(!is_protected(sw) && size == one->size);

@@ -96,7 +96,7 @@ def items() -> Iterator[bytes]:
 
 def replies() -> Iterator[bytes]:
     """Answers with data and without, one of each kind."""
-    for kind, word in product(range(5), range(5)):
+    for kind, word in product(range(6), range(5)):
         yield bytes((3,)) + bytes((kind, word, 8)) + bytes(range(24)) + b"\x00\x01\x03" * 4
 
 
@@ -143,7 +143,8 @@ def json() -> Iterator[bytes]:
     yield rb'{"a":"\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00"}'
     yield b" { \t\r\n } "
     yield b'{"a":4294967295,"b":0}'
-    yield b'{"' + b"k" * 63 + b'":"' + b"v" * 1023 + b'"}'
+    for key, value in ((63, 1023), (64, 1), (1, 1024)):
+        yield b'{"' + b"k" * key + b'":"' + b"v" * value + b'"}'
 
 
 TARGETS = {

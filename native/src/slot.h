@@ -22,8 +22,8 @@ typedef struct {
     _Alignas(16) uint8_t derived[2 * KF_BLOCK]; /* what has just been derived or computed */
     uint8_t host_cryptogram[KF_BLOCK];
     uint64_t counter; /* commands prepared so far: the encryption counter (6.2.6) */
-    uint64_t sealed;  /* of them, those that have their C-MAC: all, between two calls */
-    uint64_t pending; /* of those, the ones that wait for their answers */
+    uint64_t sealed;  /* with R-MAC: those of them that have their C-MAC; all, between calls */
+    uint64_t pending; /* those that wait for their answers */
     uint32_t used;    /* something may be in here */
     uint32_t open;    /* the card has been verified, and nothing has failed since */
     uint8_t level;

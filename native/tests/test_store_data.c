@@ -63,6 +63,23 @@ static int stream_agrees(const opening *from, const kf_item *items, const char *
     return count == commands && is_hex(found, size, stream);
 }
 
+/* EMV CPS 1.1, 2.2: FF announces two bytes more. */
+static int lengths_agree(const opening *from)
+{
+    static const uint8_t value[255];
+    const kf_item items[] = {{value, 254, 0xa002, 0}, {value, 255, 0xa005, 0}};
+    uint8_t out[OUT_MAX];
+    uint32_t ends[5];
+    uint32_t count = 5;
+    kf_slot *slot = open_session(from);
+
+    const int agrees =
+        kf_wrap_store_data(slot, &from->terms, items, 2, out, sizeof out, ends, &count) == KF_OK &&
+        count == 5 && is_hex(out + 5, 4, "A002FE00") && is_hex(out + ends[1] + 5, 5, "A005FF00FF");
+    kf_slot_put(slot);
+    return agrees;
+}
+
 static void check_content(void)
 {
     uint8_t value[300];
@@ -100,6 +117,8 @@ static void check_content(void)
         agrees = agrees && stream_agrees(&other, short_items, stream, commands);
     }
     check("a DGI is cut anywhere, under the DEK or not", agrees);
+    other.terms.block_size = 200;
+    check("a length of 254 is one byte, of 255 three", lengths_agree(&other));
 }
 
 static int refuses(kf_slot *slot, const kf_terms *terms, const kf_item *items, uint32_t item_count,

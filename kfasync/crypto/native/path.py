@@ -9,7 +9,6 @@ from kfasync.crypto.native.batch import LAYOUTS, MAC_SIZE, Batch, terms_of
 from kfasync.crypto.native.binding import (
     TIERS,
     bytes_of,
-    require_arena,
     require_tier,
     unexpected,
 )
@@ -36,9 +35,7 @@ class NativePath:
     def __init__(self, tier: str, *, unlocked_allowed: bool = False) -> None:
         self._tier = TIERS[tier]
         self.name = f"native-{tier}"
-        self.vault = NativeVault()
-        code = lib.kf_start(unlocked_allowed)
-        require_arena(code, locked=bool(lib.kf_locked()), unlocked_allowed=unlocked_allowed)
+        self.vault = NativeVault(unlocked_allowed=unlocked_allowed)
         require_tier(self.name, lib.kf_tier_check(self._tier))
 
     def load(self, keys: KeySet) -> "NativeSlot":

@@ -2,13 +2,24 @@
 
 from kfasync._kf_core import ffi, lib
 from kfasync.crypto.api import NOT_BASE64, NOT_PKCS8
-from kfasync.crypto.native.binding import bytes_of
+from kfasync.crypto.native.binding import bytes_of, require_arena
 from kfasync.errors import CryptoPathError
 from kfasync.secret import Secret
 
 
 class NativeVault:
-    """A :class:`kfasync.crypto.api.Vault` of locked memory."""
+    """A :class:`kfasync.crypto.api.Vault` of locked memory: the arena, which it starts.
+
+    Args:
+        unlocked_allowed: go on where the memory cannot be locked.
+
+    Raises:
+        CryptoPathError: the memory is not to be had or cannot be locked.
+    """
+
+    def __init__(self, *, unlocked_allowed: bool = False) -> None:
+        code = lib.kf_start(unlocked_allowed)
+        require_arena(code, locked=bool(lib.kf_locked()), unlocked_allowed=unlocked_allowed)
 
     def secret(self, size: int) -> Secret:
         """That many zeros in a cell of their own, 4096 at most."""
