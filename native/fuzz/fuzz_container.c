@@ -152,6 +152,10 @@ static void claim_well_formed(const kf_lease_v1 *lease)
     CLAIM(count == 5 && entries[3].tag == KF_TAG_SCALAR && entries[4].tag == KF_TAG_IRK);
     CLAIM(container_check_keys(lease->secrets, entries[3].offset - 3, kcv) == KFP_OK);
     CLAIM(memcmp(kcv, lease->kcv, sizeof kcv) == 0);
+    char fesn[9];
+    const int file = openat(containers, files[0].path, O_RDONLY | O_CLOEXEC);
+    CLAIM(file >= 0 && read(file, fesn, sizeof fesn) == 8 && memcmp(fesn, FESN, 8) == 0);
+    (void)close(file);
     CLAIM(strcmp(lease->fesn, FESN) == 0 && strcmp(lease->lease_id, FESN ".0") == 0);
 }
 

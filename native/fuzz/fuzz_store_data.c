@@ -150,10 +150,10 @@ static uint32_t receive(card *of, sink from, uint32_t index, uint32_t p2, int la
     return size;
 }
 
-static void claim_received(card *of, const content *one, sink from, uint32_t first, uint8_t *scratch)
+static void claim_received(card *of, const content *one, sink from, uint8_t *scratch)
 {
     uint8_t data[SECURED_MAX];
-    uint32_t index = first;
+    uint32_t index = 0;
     uint32_t p2 = 0;
 
     for (uint32_t i = 0; i < one->count; i++) {
@@ -184,7 +184,7 @@ static sink write_slowly(card *of, const content *one, uint32_t blocks, uint8_t 
     CLAIM(result == (blocks > 0 ? KF_OK : KF_E_CONTENT));
     if (result == KF_OK) {
         CLAIM(to.count == blocks);
-        claim_received(of, one, to, 0, scratch);
+        claim_received(of, one, to, scratch);
     } else {
         CLAIM(to.count == 0 && is_zero(to.ends.data, to.ends.size));
     }

@@ -99,6 +99,7 @@ static void claim_within(const card *of, const reply *one, const uint8_t *data, 
     const uint32_t overhead = 2 + (uint32_t)of->terms.mac_size;
     const uint32_t whole = card_respond(of, data, size, sw, again) - overhead;
 
+    CLAIM((one->plain_size - 2) % 16 == 0);
     CLAIM(whole + 2 <= one->plain_size && memcmp(again, one->plain, whole) == 0);
 }
 

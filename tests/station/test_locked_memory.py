@@ -70,7 +70,10 @@ def found_in(pid: int, secrets: dict[str, bytes]) -> list[tuple[str, bool]]:
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for start, end, _, flags in regions:
             memory.seek(int(start, 16))
-            held = memory.read(int(end, 16) - int(start, 16))
+            try:
+                held = memory.read(int(end, 16) - int(start, 16))
+            except OSError:
+                continue  # gone since it was listed, or the kernel's own
             locked = {"lo", "dd"} <= set(flags.split())
             found += [
                 (name, locked)

@@ -99,6 +99,14 @@ def seat() -> Iterator[Seat]:
 # ----------------------------------------------------------------------------- the system
 
 
+_OTHERS: set[int] = set()
+
+
+def disregard_others() -> None:
+    """From here on, :func:`children` leaves out who is there now: a daemon of other tests."""
+    _OTHERS.update(children())
+
+
 def children(of: int | None = None) -> dict[int, str]:
     """State letters of the processes that a process has started, by pid."""
     found = {}
@@ -107,8 +115,9 @@ def children(of: int | None = None) -> dict[int, str]:
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue  # it ended while we looked
-        if int(parent) == (of or os.getpid()):
-            found[int(path.parent.name)] = state
+        pid = int(path.parent.name)
+        if int(parent) == (of or os.getpid()) and pid not in _OTHERS:
+            found[pid] = state
     return found
 
 
