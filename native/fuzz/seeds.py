@@ -98,6 +98,8 @@ def replies() -> Iterator[bytes]:
     """Answers with data and without, one of each kind."""
     for kind, word in product(range(6), range(5)):
         yield bytes((3,)) + bytes((kind, word, 8)) + bytes(range(24)) + b"\x00\x01\x03" * 4
+    # Sealed, with what looks like padding behind its last whole block.
+    yield bytes((3, 5, 0, 11)) + bytes(range(32)) + b"\x80"
 
 
 def journal() -> Iterator[bytes]:

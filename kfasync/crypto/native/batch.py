@@ -34,16 +34,14 @@ class Batch:
     def __init__(self, items: Sequence[Item], plan: StoreDataPlan, before: int = 0) -> None:
         # Says what is wrong with the content in the words of every path.
         count = dgi.block_count(items, plan) + before
-        # The views are kept: a cffi structure holds no reference to what it points at.
-        self._values = [
-            bytes_of(item.value.expose() if isinstance(item.value, Secret) else item.value)
-            for item in items
-        ]
+        # Kept here: a cffi structure holds no reference to what it points at.
+        self._items = tuple(items)
         self.items = ffi.new("kf_item[]", len(items))
-        for entry, item, value in zip(self.items, items, self._values, strict=True):
-            entry.value, entry.size = value, len(value)
+        for entry, item in zip(self.items, items, strict=True):
+            value = item.value.expose() if isinstance(item.value, Secret) else item.value
+            entry.value, entry.size = bytes_of(value), len(value)
             entry.dgi, entry.under_dek = item.dgi, item.under_dek
-        content = sum(map(len, self._values))
+        content = sum(len(item.value) for item in items)
         self.capacity = content + count * (SECURING_MAX + _HEADERS_MAX)
         self.out = ffi.new("uint8_t[]", self.capacity)
         self.ends = ffi.new("uint32_t[]", count)

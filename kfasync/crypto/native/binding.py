@@ -55,5 +55,11 @@ def unexpected(code: int) -> ValueError:
 
 
 def bytes_of(data: bytes | memoryview) -> Any:
-    """The data where they are, for a pointer argument; to be kept as long as C looks at it."""
-    return ffi.from_buffer("uint8_t[]", data)
+    """Where the data are, for a pointer argument. The caller keeps them as long as C looks.
+
+    No view is held beyond this line. An exception can carry a frame into a reference cycle,
+    and the garbage collector of CPython 3.11 clears a memoryview before the cffi object that
+    has its buffer: releasing it then is a crash.
+    """
+    with ffi.from_buffer("uint8_t[]", data) as held:
+        return held + 0

@@ -52,7 +52,7 @@ class Context:
         sizes = [_FIRST_ITEMS, _FIRST_SECRETS]
         for _ in range(1 + _GROWTHS):
             items, secrets = _pointer(seat.items, sizes[0]), _pointer(seat.secrets, sizes[1])
-            lease = _room(items, secrets)
+            lease = _room(items, secrets, sizes)
             result = self._table.lease(self._handle, who, deadline_ms, lease)
             needed = [lease.items_size, lease.secrets_size]
             if result != Result.SPACE:
@@ -162,7 +162,7 @@ def _unit(unit: Unit) -> Any:
     )
 
 
-def _room(items: Any, secrets: Any) -> Any:
+def _room(items: Any, secrets: Any, sizes: list[int]) -> Any:
     # A structure does not keep alive what it points to: the caller holds the two pointers.
     return ffi.new(
         "kf_lease_v1 *",
@@ -170,14 +170,17 @@ def _room(items: Any, secrets: Any) -> Any:
             **begin("kf_lease_v1"),
             "items": items,
             "secrets": secrets,
-            "items_capacity": len(items),
-            "secrets_capacity": len(secrets),
+            "items_capacity": sizes[0],
+            "secrets_capacity": sizes[1],
         },
     )
 
 
 def _pointer(region: Region, size: int) -> Any:
-    return ffi.from_buffer("uint8_t[]", region.tail(size))
+    # No view is held beyond this line: the garbage collector of CPython 3.11 may clear a
+    # memoryview before the cffi object that has its buffer, and releasing it then is a crash.
+    with ffi.from_buffer("uint8_t[]", region.tail(size)) as held:
+        return held + 0
 
 
 def _end(outcome: int = 0, touched: int = 0) -> Any:

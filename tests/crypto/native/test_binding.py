@@ -1,5 +1,8 @@
 """The binding: which tiers there are, and what is said when something cannot be had."""
 
+import subprocess
+import sys
+
 import pytest
 from kfasync._kf_core import lib
 
@@ -52,3 +55,27 @@ def test_a_result_that_cannot_be_is_a_mistake_of_the_caller() -> None:
     checked(lib.KF_OK)
     with pytest.raises(ValueError, match=r"the C core refuses its arguments \(-3\)"):
         checked(lib.KF_E_BUSY)
+
+
+def test_an_error_in_a_reference_cycle_is_collected_without_a_crash() -> None:
+    # In a process of its own: what is looked for is a crash in the garbage collector.
+    program = """
+import gc
+from kfasync.crypto.native import NativePath, tiers
+from kfasync.model import KeyCheckValues, KeySet
+from kfasync.secret import Secret
+path = NativePath(tiers()[0])
+gc.set_threshold(1, 1, 1)
+for _ in range(50):
+    keys = (Secret(bytes(16)), Secret(bytes(16)), Secret(bytes(16)))
+    try:
+        path.load(KeySet(1, *keys, KeyCheckValues(bytes(3), bytes(3), bytes(3))))
+    except Exception as error:
+        error.itself = error
+        held = [error, error.__traceback__]
+        held.append(held)
+    del keys
+gc.collect()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
