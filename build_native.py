@@ -4,6 +4,7 @@ Used by setup.py through cffi's ``cffi_modules``. The two headers are the only d
 there are: C includes them, and here their text becomes cffi's cdef.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -35,6 +36,9 @@ core.set_source(
     sources=sorted(path.as_posix() for path in (NATIVE / "src").glob("*.c")),
     depends=sorted(path.as_posix() for path in NATIVE.glob("*/*.h")),
     include_dirs=[(NATIVE / "include").as_posix()],
+    # Python looks for its one symbol, which says so itself; no other library may take up the
+    # core's own, and its files call each other without a detour.
+    extra_compile_args=[] if os.name == "nt" else ["-fvisibility=hidden"],
     # Without a compiler the other crypto paths do the work, and say so.
     optional=True,
 )

@@ -7,7 +7,7 @@ import msgspec
 
 from kfasync.bench import peers, software
 from kfasync.bench.machine import Machine, this_machine
-from kfasync.bench.ratios import FLOOR, Result, definitions, evaluate, with_floor
+from kfasync.bench.ratios import FLOOR, FOB_FLOOR, Result, definitions, evaluate, with_floors
 from kfasync.bench.rounds import Candidate, Family, Figure, measure
 from kfasync.bench.task import Task, task
 from kfasync.crypto.choose import NATIVE, choose, native_tiers
@@ -34,7 +34,7 @@ class Field(msgspec.Struct, frozen=True):
             return self.yubikit_why_not
         if not self.tiers:
             return self.native_why_not
-        if name == FLOOR:
+        if name in (FLOOR, FOB_FLOOR):
             return self.latency_why_not
         return f"this CPU has no tier {name.rpartition('-')[2]}"
 
@@ -47,10 +47,12 @@ class Report(msgspec.Struct, frozen=True):
     stream_bytes: int
     commands: int
     serial_blocks: int
+    fob_serial_blocks: int
     rounds: int
     seconds: float
     figures: list[Figure]
     floor_ns: float | None
+    fob_floor_ns: float | None
     results: list[Result]
 
 
@@ -62,7 +64,8 @@ def run(*, rounds: int | None, seconds: float) -> Report:
     # Fair turns are all that is asked of this order.
     order = random.Random()  # noqa: S311
     figures, done = measure(taking_part.candidates, rounds=rounds, seconds=seconds, order=order)
-    minima = with_floor({one.id: one.minimum_ns for one in figures}, work.serial_blocks)
+    measured = {one.id: one.minimum_ns for one in figures}
+    minima = with_floors(measured, work.serial_blocks, work.fob_serial_blocks)
     tiers = taking_part.tiers
     return Report(
         machine=this_machine(),
@@ -70,10 +73,12 @@ def run(*, rounds: int | None, seconds: float) -> Report:
         stream_bytes=work.stream_bytes,
         commands=len(work.mac_lengths),
         serial_blocks=work.serial_blocks,
+        fob_serial_blocks=work.fob_serial_blocks,
         rounds=done,
         seconds=time.monotonic() - began,
         figures=figures,
         floor_ns=minima.get(FLOOR),
+        fob_floor_ns=minima.get(FOB_FLOOR),
         results=[
             evaluate(ratio, minima, taking_part.why_not)
             for ratio in definitions(tiers[0] if tiers else NATIVE)

@@ -28,6 +28,9 @@ def chart(report: Report) -> Chart:
         ),
         bars=bars,
         line=None
-        if report.floor_ns is None
-        else (f"floor, {report.serial_blocks} AES blocks in a chain:", report.floor_ns / 1000),
+        if report.fob_floor_ns is None
+        else (
+            f"floor, {report.fob_serial_blocks} AES blocks in a chain:",
+            report.fob_floor_ns / 1000,
+        ),
     )

@@ -79,7 +79,18 @@ class Task(msgspec.Struct, frozen=True):
         A C-MAC is over MAC chaining value || header || data (GP Amendment D v1.2, 6.2.4), and
         all 16 bytes of it are the next chaining value.
         """
-        return sum(-(-(_BLOCK + length) // _BLOCK) for length in self.mac_lengths)
+        return sum(_blocks(_BLOCK + length) for length in self.mac_lengths)
+
+    @property
+    def fob_serial_blocks(self) -> int:
+        """AES blocks of the whole fob, from the static keys on, each needing the last.
+
+        S-MAC is a CMAC over 16 fixed bytes and both challenges (4.1.5), the host cryptogram one
+        more under S-MAC; EXTERNAL AUTHENTICATE carries it, and its C-MAC begins the chain.
+        """
+        mode = _BLOCK // 2  # S8: of challenges, cryptograms and MACs
+        derivation = _blocks(_BLOCK + 2 * mode)
+        return 2 * derivation + _blocks(_BLOCK + _HEADER + mode) + self.serial_blocks
 
 
 def fob() -> SimulatedFob:
@@ -111,6 +122,10 @@ def task() -> Task:
         items.append(Item(tag, Secret(value) if under_dek else value, under_dek=under_dek))
         at += size
     return Task(_keys(), opening, tuple(items), profile.plan)
+
+
+def _blocks(size: int) -> int:
+    return -(-size // _BLOCK)
 
 
 def _keys() -> KeySet:

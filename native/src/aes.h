@@ -31,12 +31,11 @@ typedef struct {
 } kf_key;
 
 /* What a key is for; more than that is not computed. */
-#define KF_FOR_BLOCKS 0u     /* encrypt, cbc_encrypt */
-#define KF_FOR_CMAC 1u       /* also k1 and k2 */
-#define KF_FOR_DECRYPTION 2u /* also cbc_decrypt; no tier of today needs anything more for it */
+#define KF_FOR_BLOCKS 0u /* encrypt, cbc_encrypt, cbc_decrypt */
+#define KF_FOR_CMAC 1u   /* also k1 and k2 */
 
 /* All data pointers may be unaligned; sizes may be 0 unless said. In and out may be the same
- * buffer and do not overlap otherwise. No branch and no address depends on key or data. Nothing
+ * buffer and do not overlap otherwise; icv may lie in out, for it is read before. No branch and no address depends on key or data. Nothing
  * is read or written outside of what the sizes say. */
 typedef struct {
     const char *name;

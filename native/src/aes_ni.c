@@ -9,6 +9,8 @@
 
 #ifdef KF_HAVE_AESNI
 
+#include <string.h>
+
 KF_NI static void ni_encrypt(const kf_key *key, const uint8_t in[KF_BLOCK],
                              uint8_t out[KF_BLOCK])
 {
@@ -23,6 +25,42 @@ static const uint8_t take[32] = {0,    1,    2,    3,    4,    5,    6,    7,   
                                  0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80};
 static const uint8_t padding[32] = {[16] = 0x80};
 
+/* Less than a block, with zeros behind. Not by way of memory: bytes that are loaded as a block
+ * wait until they have left the store buffer, and the chain waits with them. */
+KF_NI_INLINE __m128i few_bytes(const uint8_t *message, size_t size)
+{
+    uint64_t whole = 0; /* the first 8, when there are so many */
+    uint64_t rest = 0;
+    unsigned at = 0; /* bits of the rest that have been filled */
+
+    if (size & 8) {
+        memcpy(&whole, message, 8);
+        message += 8;
+    }
+    if (size & 4) {
+        uint32_t four;
+        memcpy(&four, message, 4);
+        message += 4;
+        rest = four;
+        at = 32;
+    }
+    if (size & 2) {
+        uint16_t two;
+        memcpy(&two, message, 2);
+        message += 2;
+        rest |= (uint64_t)two << at;
+        at += 16;
+    }
+    if (size & 1) {
+        rest |= (uint64_t)*message << at;
+    }
+    if (size < 8) {
+        whole = rest;
+        rest = 0;
+    }
+    return _mm_set_epi64x((long long)rest, (long long)whole);
+}
+
 /* The last block with its subkey (NIST SP 800-38B, 6.2): the end of size bytes, of which the
  * last part belongs to it. 16 bytes are read backwards from the end if that many are there. */
 KF_NI_INLINE __m128i last_block(const kf_key *key, const uint8_t *message, size_t size, size_t part)
@@ -34,12 +72,7 @@ KF_NI_INLINE __m128i last_block(const kf_key *key, const uint8_t *message, size_
         block = ni_load(message + size - KF_BLOCK);
         block = _mm_shuffle_epi8(block, ni_load(take + KF_BLOCK - part));
     } else {
-        uint8_t few[KF_BLOCK] = {0};
-
-        for (size_t i = 0; i < size; i++) {
-            few[i] = message[i];
-        }
-        block = ni_load(few);
+        block = few_bytes(message, size);
     }
     block = _mm_xor_si128(block, ni_load(padding + KF_BLOCK - part));
     return _mm_xor_si128(block, ni_load(subkey));

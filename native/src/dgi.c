@@ -31,13 +31,16 @@ static void encrypt_blocks(kf_grouping *grouping, const kf_slot *slot, const uin
 /* Make a block of ciphertext that does not go out in one piece, or that ends with the padding. */
 static void encrypt_next(kf_grouping *grouping, kf_slot *slot)
 {
+    static const uint8_t padding[KF_BLOCK] = {0x80};
     const uint32_t size = grouping->left < KF_BLOCK ? grouping->left : KF_BLOCK;
-    uint8_t *plain = slot->session.derived;
+    const uint8_t *plain = padding;
 
-    memset(plain, 0, KF_BLOCK);
-    plain[size % KF_BLOCK] = 0x80;
     if (size > 0) {
-        memcpy(plain, grouping->value, size);
+        uint8_t *mixed = slot->session.derived;
+        memset(mixed, 0, KF_BLOCK);
+        mixed[size % KF_BLOCK] = 0x80;
+        memcpy(mixed, grouping->value, size);
+        plain = mixed;
     }
     encrypt_blocks(grouping, slot, plain, grouping->block, 1);
     grouping->value += size;

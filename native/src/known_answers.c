@@ -109,7 +109,7 @@ static int decryption_agrees(const kf_aes *aes, const answers *known)
     uint8_t data[sizeof cmac_message];
     kf_key key;
 
-    aes->expand(&key, known->cmac_key, known->key_size, KF_FOR_DECRYPTION);
+    aes->expand(&key, known->cmac_key, known->key_size, KF_FOR_BLOCKS);
     aes->cbc_encrypt(&key, known->block_answer, cmac_message, data, sizeof data / KF_BLOCK);
     if (memcmp(data, cmac_message, sizeof data) == 0) {
         return 0;

@@ -42,7 +42,7 @@ int32_t kf_encrypt_block(uint32_t tier, const uint8_t *key, uint32_t key_size,
 }
 
 static int32_t cbc(uint32_t tier, const uint8_t *key, uint32_t key_size, const uint8_t icv[16],
-                   const uint8_t *data, uint32_t size, uint8_t *out, uint32_t use)
+                   const uint8_t *data, uint32_t size, uint8_t *out, uint32_t backwards)
 {
     const kf_aes *aes;
     kf_key expanded;
@@ -52,13 +52,13 @@ static int32_t cbc(uint32_t tier, const uint8_t *key, uint32_t key_size, const u
     }
     int32_t result = size % KF_BLOCK == 0 ? KF_OK : KF_E_ARGUMENT;
     if (result == KF_OK) {
-        result = begin(tier, key, key_size, use, &aes, &expanded);
+        result = begin(tier, key, key_size, KF_FOR_BLOCKS, &aes, &expanded);
     }
     if (result != KF_OK) {
         memset(out, 0, size);
         return result;
     }
-    if (use == KF_FOR_DECRYPTION) {
+    if (backwards) {
         aes->cbc_decrypt(&expanded, icv, data, out, size / KF_BLOCK);
     } else {
         aes->cbc_encrypt(&expanded, icv, data, out, size / KF_BLOCK);
@@ -70,13 +70,13 @@ static int32_t cbc(uint32_t tier, const uint8_t *key, uint32_t key_size, const u
 int32_t kf_cbc_encrypt(uint32_t tier, const uint8_t *key, uint32_t key_size,
                        const uint8_t icv[16], const uint8_t *data, uint32_t size, uint8_t *out)
 {
-    return cbc(tier, key, key_size, icv, data, size, out, KF_FOR_BLOCKS);
+    return cbc(tier, key, key_size, icv, data, size, out, 0);
 }
 
 int32_t kf_cbc_decrypt(uint32_t tier, const uint8_t *key, uint32_t key_size,
                        const uint8_t icv[16], const uint8_t *data, uint32_t size, uint8_t *out)
 {
-    return cbc(tier, key, key_size, icv, data, size, out, KF_FOR_DECRYPTION);
+    return cbc(tier, key, key_size, icv, data, size, out, 1);
 }
 
 int32_t kf_cmac(uint32_t tier, const uint8_t *key, uint32_t key_size, const uint8_t *message,

@@ -148,8 +148,7 @@ static void derive_the_others(kf_slot *slot, const kf_answer *answer)
     kf_session *session = &slot->session;
 
     if (session->level & KF_C_DECRYPTION) {
-        session_key(slot, &session->s_enc, &slot->enc, KF_DERIVE_S_ENC, answer,
-                    session->level & KF_R_ENCRYPTION ? KF_FOR_DECRYPTION : KF_FOR_BLOCKS);
+        session_key(slot, &session->s_enc, &slot->enc, KF_DERIVE_S_ENC, answer, KF_FOR_BLOCKS);
     }
     if (session->level & KF_R_MAC) {
         session_key(slot, &session->s_rmac, &slot->mac, KF_DERIVE_S_RMAC, answer, KF_FOR_CMAC);

@@ -94,7 +94,7 @@ static void test_cbc(const kf_aes *aes)
 
     fill(data, sizeof data, 2);
     for (uint32_t key_size = 16; key_size <= 32; key_size += 8) {
-        aes->expand(&key, data + 1, key_size, KF_FOR_DECRYPTION);
+        aes->expand(&key, data + 1, key_size, KF_FOR_BLOCKS);
         for (size_t blocks = 0; blocks < 8; blocks++) {
             const size_t size = blocks * KF_BLOCK;
             const uint8_t *previous = data + 3;
@@ -131,8 +131,8 @@ static void test_against(const kf_aes *aes, const kf_aes *other)
         const size_t blocks = seed % 17;
 
         fill(data, sizeof data, seed);
-        aes->expand(&key, data, key_size, KF_FOR_CMAC | KF_FOR_DECRYPTION);
-        other->expand(&other_key, data, key_size, KF_FOR_CMAC | KF_FOR_DECRYPTION);
+        aes->expand(&key, data, key_size, KF_FOR_CMAC);
+        other->expand(&other_key, data, key_size, KF_FOR_CMAC);
         passed &= memcmp(key.k1, other_key.k1, KF_BLOCK) == 0;
         passed &= memcmp(key.k2, other_key.k2, KF_BLOCK) == 0;
         aes->cbc_decrypt(&key, data + 32, data + 48, a, blocks);
@@ -176,8 +176,7 @@ static void touch(const kf_aes *aes, uint8_t *page, size_t page_size, size_t siz
         uint8_t *blocks = at_end ? end - whole : page;
         uint8_t *block = at_end ? end - KF_BLOCK : page;
 
-        aes->expand(&key, at_end ? end - key_size : page, key_size,
-                    KF_FOR_CMAC | KF_FOR_DECRYPTION);
+        aes->expand(&key, at_end ? end - key_size : page, key_size, KF_FOR_CMAC);
         aes->mac(&key, data, size, other);
         if (size > 0) {
             aes->chain_mac(&key, other, data, size);

@@ -2,7 +2,7 @@
 
 from kfasync.bench.crypto import Report
 from kfasync.bench.machine import Machine
-from kfasync.bench.ratios import AESENC, definitions, evaluate, with_floor
+from kfasync.bench.ratios import AESENC, FLOOR, FOB_FLOOR, definitions, evaluate, with_floors
 from kfasync.bench.rounds import Family, Figure
 
 FIGURES = [
@@ -24,9 +24,19 @@ MACHINE = Machine(
 
 def report(figures: list[Figure] = FIGURES) -> Report:
     """As of a machine with AES-NI, without yubikit."""
-    minima = with_floor({one.id: one.minimum_ns for one in figures}, 126)
+    minima = with_floors({one.id: one.minimum_ns for one in figures}, 126, 132)
     results = [evaluate(one, minima, lambda name: f"no {name}") for one in definitions("aesni")]
-    floor_ns = minima.get("floor")
     return Report(
-        MACHINE, ["aesni", "portable"], 1709, 11, 126, 42, 20.0, figures, floor_ns, results
+        machine=MACHINE,
+        tiers=["aesni", "portable"],
+        stream_bytes=1709,
+        commands=11,
+        serial_blocks=126,
+        fob_serial_blocks=132,
+        rounds=42,
+        seconds=20.0,
+        figures=figures,
+        floor_ns=minima.get(FLOOR),
+        fob_floor_ns=minima.get(FOB_FLOOR),
+        results=results,
     )

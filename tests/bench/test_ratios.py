@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.bench.ratios import AESENC, FLOOR, Ratio, definitions, evaluate, with_floor
+from kfasync.bench.ratios import AESENC, FLOOR, FOB_FLOOR, Ratio, definitions, evaluate, with_floors
 
+FLOORS = {FLOOR, FOB_FLOOR}
 RATIOS = {ratio.name: ratio for ratio in definitions("aesni")}
 # Made up, so that each ratio has a value of its own.
-MINIMA = with_floor(
+MINIMA = with_floors(
     {
         AESENC: 2.0,
         "chain/raw-aesni": 2640.0,
@@ -20,10 +21,11 @@ MINIMA = with_floor(
         "fob/yubikit": 200_000.0,
     },
     serial_blocks=126,
+    fob_serial_blocks=132,
 )
 VALUES = {
     "chain_over_floor": 2640 / 2520,
-    "raw_fob_over_floor": 3000 / 2520,
+    "raw_fob_over_floor": 3000 / 2640,
     "one_bytes_over_raw": 1.5,
     "eleven_bytes_speedup_over_cryptography": 12.0,
     "speedup_over_pure": 600.0,
@@ -38,10 +40,11 @@ def why_not(name: str) -> str:
 
 def test_the_floor_is_blocks_times_ten_rounds_times_the_latency_of_one() -> None:
     assert MINIMA[FLOOR] == 126 * 10 * 2.0
+    assert MINIMA[FOB_FLOOR] == 132 * 10 * 2.0
 
 
 def test_without_a_latency_there_is_no_floor() -> None:
-    assert FLOOR not in with_floor({"chain/raw-portable": 1.0}, 126)
+    assert with_floors({"chain/raw-portable": 1.0}, 126, 132).keys().isdisjoint(FLOORS)
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -13,7 +13,7 @@ def test_the_slide_shows_everybody_who_does_a_fob_and_the_floor() -> None:
         "C alone *",
     }
     assert drawn.line is not None
-    assert drawn.line[1] == 1.575
+    assert drawn.line[1] == 1.65
     ElementTree.fromstring(drawn.draw())
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from kfasync.bench.task import fob, task
+from kfasync.core.scp03 import Answer
 from kfasync.crypto.api import CryptoPath
 from kfasync.errors import CryptoPathError
 from tests.core.hand import ITEMS
@@ -28,6 +29,14 @@ def test_the_serial_blocks_are_those_of_every_c_mac() -> None:
         5, 4, 17, 13, 17, 14, 17, 17, 17, 3, 2,
     ]  # fmt: skip
     assert TASK.serial_blocks == 126
+
+
+def test_the_serial_blocks_of_a_fob_begin_with_its_session() -> None:
+    # 16 fixed bytes and two challenges of 8, for S-MAC and again for the host cryptogram, which
+    # stands behind 5 bytes of header in EXTERNAL AUTHENTICATE.
+    assert TASK.fob_serial_blocks == 2 + 2 + 2 + 126
+    answer = Answer.parse(TASK.opening.answer, TASK.opening.layouts[0], TASK.opening.scp03_mode)
+    assert len(answer.context(TASK.opening.host_challenge)) == 16
 
 
 @each_path
