@@ -141,7 +141,12 @@ Result: TypeAlias = Opened | Granted | Counted | Done | Refused
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a request; ``printed`` bytes appeared on stdout or stderr meanwhile."""
+    """The answer to a request.
+
+    Attributes:
+        printed: so many bytes appeared on stdout or stderr since this seat answered last, by
+            whomever: nobody knows which of the calls that were on their way has printed them.
+    """
 
     number: int
     printed: int

@@ -42,12 +42,15 @@ class Output:
         os.ftruncate(self._descriptor, _PRINTED_MAX)
         fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         self._lock = threading.Lock()
+        self._total = 0
         self._libc = ctypes.CDLL(None)
         for standard in (1, 2):
             os.dup2(self._descriptor, standard)
 
-    def take(self) -> int:
-        """How many bytes were printed since the last time; they are overwritten unread.
+    def total(self) -> int:
+        """How many bytes have been printed so far; they are overwritten unread.
+
+        Of all the threads: each that was inside the library meanwhile has to answer for them.
 
         Only the two streams are flushed. ``fflush(NULL)`` would wait for every stream of the
         library on which one of its other threads is reading.
@@ -60,7 +63,8 @@ class Output:
             if size:
                 os.pwrite(self._descriptor, bytes(min(size, _PRINTED_MAX)), 0)
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
-            return size
+            self._total += size
+            return self._total
 
 
 def main(arguments: list[str]) -> None:
@@ -84,11 +88,14 @@ def main(arguments: list[str]) -> None:
 
 def _serve(seat: int, wire: Wire[Request], session: Session, output: Output) -> None:
     """Carry out what is asked of one seat, in one thread: last_error belongs to the thread."""
+    answered = 0
     try:
         while True:
             request = wire.receive()
             result = session.perform(seat, request)
-            wire.send(Answer(request.number, output.take(), result))
+            total = output.total()
+            wire.send(Answer(request.number, total - answered, result))
+            answered = total
     except EOFError:
         return  # the station is gone, and the main thread ends this process
     except OSError:

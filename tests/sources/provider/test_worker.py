@@ -30,13 +30,14 @@ from tests.station.desks import unit
 
 
 class Line:
-    """A worker with one seat, and every byte that it has sent."""
+    """A worker, its first seat, and every byte that it has sent to it."""
 
     def __init__(self, process: subprocess.Popen[bytes], arena: Arena) -> None:
         self.process = process
         self.secrets = arena.seats[0].secrets
         self.heard = b""
         self.stream: socket.socket
+        self.second: socket.socket
         self.control: socket.socket
 
     def ask(self, number: int, call: Call) -> Answer:
@@ -57,9 +58,9 @@ class Line:
 
 @contextmanager
 def worker(parent: int | None = None) -> Iterator[Line]:
-    arena, memory = Arena.create(1, guarded=False)
-    (ours, theirs), (seat, other) = socket.socketpair(), socket.socketpair()
-    inherited = [memory, theirs.fileno(), other.fileno()]
+    arena, memory = Arena.create(2, guarded=False)
+    pairs = [socket.socketpair() for _ in range(3)]
+    inherited = [memory, *(theirs.fileno() for _, theirs in pairs)]
     process = subprocess.Popen(
         [sys.executable, "-m", "kfasync.sources.provider.worker"]
         + [str(number) for number in (parent or os.getpid(), 1, *inherited)],
@@ -69,15 +70,15 @@ def worker(parent: int | None = None) -> Iterator[Line]:
         stdout=subprocess.PIPE,
     )
     os.close(memory)
-    theirs.close()
-    other.close()
+    for _, theirs in pairs:
+        theirs.close()
     line = Line(process, arena)
-    line.control, line.stream = ours, seat
+    line.control, line.stream, line.second = (ours for ours, _ in pairs)
     try:
         yield line
     finally:
-        ours.close()
-        seat.close()
+        for ours, _ in pairs:
+            ours.close()
         with process:
             assert process.stdout is not None
             assert process.stdout.read() == b""
@@ -111,6 +112,17 @@ def test_what_is_printed_is_counted_and_not_shown(misbehave: str) -> None:
         printed = [line.ask(n, Lease(unit(of))).printed for n, of in ((2, GUILTY), (3, 1))]
         assert printed == [len("all your keys"), 0]
         assert b"all your keys" not in line.heard
+
+
+def test_each_seat_answers_for_what_may_have_been_printed_on_its_behalf() -> None:
+    # Or the answer that comes first would take the blame along, and leave the guilty one without.
+    with worker() as line:
+        line.hear()
+        line.ask(1, opening("print"))
+        assert line.ask(2, Lease(unit(GUILTY))).printed == len("all your keys")
+        line.stream, line.second = line.second, line.stream
+        assert line.ask(3, Lease(unit(2))).printed == len("all your keys")
+        assert line.ask(4, Lease(unit(3))).printed == 0
 
 
 def test_a_flood_of_output_fills_nothing() -> None:
