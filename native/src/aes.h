@@ -35,8 +35,8 @@ typedef struct {
 #define KF_FOR_CMAC 1u   /* also k1 and k2 */
 
 /* All data pointers may be unaligned; sizes may be 0 unless said. In and out may be the same
- * buffer and do not overlap otherwise; icv may lie in out, for it is read before. No branch and no address depends on key or data. Nothing
- * is read or written outside of what the sizes say. */
+ * buffer and do not overlap otherwise; icv may lie in out, for it is read before. No branch and
+ * no address depends on key or data. Nothing is read or written outside of what the sizes say. */
 typedef struct {
     const char *name;
     /* size is 16, 24 or 32. */
