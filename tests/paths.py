@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfasync.crypto.api import Aes, CryptoPath, Vault
+from kfasync.contracts.crypto import Aes, CryptoPath, Vault
 from kfasync.crypto.choose import available, choose
 from kfasync.crypto.native import NativeAes, tiers
 from kfasync.crypto.openssl import OpensslAes

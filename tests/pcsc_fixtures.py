@@ -16,8 +16,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kfasync.cards.api import News
 from kfasync.cards.pcsc import PcscReaders
+from kfasync.contracts.cards import News
 from kfasync.sim.faults import Hung, TornOff
 from kfasync.sim.pcscd import SOCKET_VARIABLE, PrivatePcscd
 from kfasync.sim.vpcd import Fob, VirtualCard

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "kfasync"
 GROUND = {"kfasync.errors", "kfasync.model", "kfasync.secret"}
-CORE = GROUND | {"kfasync.core", "kfasync.crypto.api"}
+CORE = GROUND | {"kfasync.contracts", "kfasync.core"}
 BELOW = CORE | {"kfasync.crypto", "kfasync.cards", "kfasync.sources", "kfasync.sim"}
 STATION = BELOW | {"kfasync.station", "kfasync.__version__"}
 
@@ -21,6 +21,7 @@ ALLOWED = {
     "kfasync.errors": GROUND,
     "kfasync.secret": GROUND,
     "kfasync.model": GROUND | {"msgspec"},
+    "kfasync.contracts": GROUND | {"kfasync.contracts", "msgspec"},
     "kfasync.core": CORE | {"msgspec"},
     "kfasync.crypto": CORE | {"kfasync.crypto", "msgspec"},
     "kfasync.crypto.openssl": CORE | {"kfasync.crypto", "cryptography"},
@@ -31,8 +32,7 @@ ALLOWED = {
     "kfasync.sources": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography"},
     "kfasync.sources.provider": CORE
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},
-    # The contracts that simulated readers keep are those of real ones.
-    "kfasync.sim": CORE | {"kfasync.sim", "kfasync.cards.api", "msgspec", "anyio", "cryptography"},
+    "kfasync.sim": CORE | {"kfasync.sim", "msgspec", "anyio", "cryptography"},
     "kfasync.station": STATION | {"msgspec", "anyio", "sqlalchemy"},
     "kfasync.bench": BELOW | {"kfasync.bench", "kfasync._kf_core", "cryptography", "msgspec"},
     "kfasync.cli": STATION | {"kfasync", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},

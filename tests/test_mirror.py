@@ -10,8 +10,6 @@ import kfasync
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
-    "cards/api.py": "contracts/test_readers.py",
-    "sources/api.py": "contracts/test_source.py",
     "station/schema.py": "station/test_ledger.py",  # tables, which only the ledger uses
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make
 }

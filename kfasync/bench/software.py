@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from kfasync.bench.byhand import Cbc, Mac, Primitives, keyed, one_fob, open_session
 from kfasync.bench.rounds import Candidate, Family, timed
 from kfasync.bench.task import Task
-from kfasync.crypto.api import CryptoPath
+from kfasync.contracts.crypto import CryptoPath
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.crypto.pure import PureAes, PureKey

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from kfasync.contracts.crypto import CryptoPath
 from kfasync.core import dgi
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import CryptoPath
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import CryptoPathError

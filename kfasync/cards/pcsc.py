@@ -20,10 +20,10 @@ from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from types import ModuleType
 from typing import Any
 
-from kfasync.cards.api import ReaderEvent
 from kfasync.cards.lifeline import Lifeline
 from kfasync.cards.refusal import NO_PCSC, Refusal, ReturnCode
 from kfasync.cards.watch import CHANGED, watch
+from kfasync.contracts.cards import ReaderEvent
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
 
 _PNP = "\\\\?PnP?\\Notification"  # changes whenever a reader comes or goes
@@ -31,7 +31,7 @@ _MAX_STATES = 16  # in one SCardGetStatusChange of pcsc-lite
 
 
 class PcscReaders:
-    """The readers that PC/SC knows; implements `kfasync.cards.api.Readers`."""
+    """The readers that PC/SC knows; implements `kfasync.contracts.cards.Readers`."""
 
     def names(self) -> list[str]:
         """Those that are there now; blocks. ReaderError when PC/SC cannot be asked."""
@@ -59,7 +59,7 @@ class PcscReaders:
 
 
 class PcscReader:
-    """One PC/SC reader; implements `kfasync.cards.api.Reader`."""
+    """One PC/SC reader; implements `kfasync.contracts.cards.Reader`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -113,7 +113,7 @@ class PcscReader:
 
 
 class PcscCard:
-    """The conversation with one fob; implements `kfasync.cards.api.Card`."""
+    """The conversation with one fob; implements `kfasync.contracts.cards.Card`."""
 
     def __init__(self, name: str, context: "_Context") -> None:
         scard = _library()

@@ -15,7 +15,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from kfasync.cards.api import News, ReaderEvent
+from kfasync.contracts.cards import News, ReaderEvent
 from kfasync.errors import LinkError, ReaderError
 
 # Of a state word; the low half are flags, the high half counts insertions and removals.

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kfasync.cards.api import Readers
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli.board import Board
 from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.contracts.cards import Readers
 from kfasync.crypto.choose import describe
 from kfasync.errors import KfError
 from kfasync.sim.faults import NFC

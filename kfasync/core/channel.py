@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kfasync.contracts.crypto import AesKey
 from kfasync.core import dgi
 from kfasync.core.apdu import CommandApdu, ResponseApdu
-from kfasync.crypto.api import AesKey
 from kfasync.errors import CardError, ChannelError, ResponseMacError
 from kfasync.model import Item, SecurityLevel, SessionFacts, StoreDataPlan
 

@@ -22,12 +22,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
 from kfasync.core import dgi, identity
 from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, UidSource
 from kfasync.core.status import advise
-from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
 from kfasync.errors import AnswerFormatError, KfError, StatusWordError
 from kfasync.model import Lease, Opening, SessionFacts, Stage, Touched, Unit
 

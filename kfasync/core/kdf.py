@@ -2,7 +2,7 @@
 
 import enum
 
-from kfasync.crypto.api import AesKey
+from kfasync.contracts.crypto import AesKey
 
 LABEL_SIZE = 12
 BITS_MAX = 256

@@ -1,6 +1,6 @@
 """Opening an SCP03 session (GP Amendment D v1.2, 6.2.2 and 7.1).
 
-The software side of :class:`kfasync.crypto.api.CryptoPath`: everything above the AES
+The software side of :class:`kfasync.contracts.crypto.CryptoPath`: everything above the AES
 primitives, for every path that lets Python hold the keys.
 """
 
@@ -10,11 +10,11 @@ from typing import Self
 
 import msgspec
 
+from kfasync.contracts.crypto import Aes, AesKey, Vault
 from kfasync.core.apdu import CommandApdu
 from kfasync.core.channel import R_ENCRYPTION, R_MAC, Channel, SessionKeys
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.kdf import DerivationConstant, derive
-from kfasync.crypto.api import Aes, AesKey, Vault
 from kfasync.errors import (
     AnswerFormatError,
     CapabilityError,

@@ -6,7 +6,7 @@ SCP03_Test_AES128_33): session keys, both cryptograms, C-MAC, C-DECRYPTION, R-MA
 R-ENCRYPTION enter it.
 """
 
-from kfasync.crypto.api import Aes, CryptoPath
+from kfasync.contracts.crypto import Aes, CryptoPath
 from kfasync.errors import CryptoPathError, KfError
 from kfasync.model import KeyCheckValues, KeySet, Layout, Opening, Scp03Mode, SecurityLevel
 from kfasync.secret import Secret

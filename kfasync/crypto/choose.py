@@ -2,9 +2,9 @@
 
 import os
 
+from kfasync.contracts.crypto import Aes, CryptoPath
 from kfasync.core.scp03 import SoftwarePath
 from kfasync.crypto.answers import check_aes, check_path
-from kfasync.crypto.api import Aes, CryptoPath
 from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.crypto.pure import PureAes

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from kfasync.crypto.api import NOT_BASE64, NOT_PKCS8
+from kfasync.contracts.crypto import NOT_BASE64, NOT_PKCS8
 from kfasync.secret import Secret
 
 _SCALAR_SIZE = 32  # of P-256, leading zeros included (RFC 5915, 3)
@@ -22,7 +22,7 @@ _INTEGER, _OCTET_STRING, _SEQUENCE = 0x02, 0x04, 0x30  # identifier octets, X.69
 
 
 class HeapVault:
-    """A :class:`kfasync.crypto.api.Vault` that locks nothing."""
+    """A :class:`kfasync.contracts.crypto.Vault` that locks nothing."""
 
     def secret(self, size: int) -> Secret:
         """That many zeros."""

@@ -1,7 +1,6 @@
 """SimulatedReaders: readers in memory, for fobs in memory.
 
-They keep to the contracts of `kfasync.cards.api`. That is the one import from a
-neighbouring room: it holds nothing but contracts, and `ReaderEvent` is part of them.
+They keep to the contracts of `kfasync.contracts.cards`.
 
 Whoever plays the operator calls :meth:`SimulatedReaders.place`, `remove`, `unplug` and
 `plug`, from any thread and from the event loop too: none of them ever waits for a fob. One
@@ -12,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from kfasync.cards.api import News, ReaderEvent
+from kfasync.contracts.cards import News, ReaderEvent
 from kfasync.errors import HungCardError, LinkError, ReaderError
 from kfasync.sim.faults import Hung, TornOff
 from kfasync.sim.fob import SimulatedFob

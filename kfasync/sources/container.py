@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from kfasync.crypto.api import Vault
+from kfasync.contracts.crypto import Vault
 from kfasync.errors import ContainerError
 from kfasync.model import Content
 from kfasync.secret import Secret

@@ -14,12 +14,12 @@ from typing import Self
 
 import anyio.to_thread
 
+from kfasync.contracts.crypto import Vault
+from kfasync.contracts.sources import Pool
 from kfasync.core.dgi import Dgi
-from kfasync.crypto.api import Vault
 from kfasync.errors import ContainerError, SourceError
 from kfasync.model import Content, Item, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
-from kfasync.sources.api import Pool
 from kfasync.sources.container import (
     CMS_ROOT,
     ICA,
@@ -34,7 +34,7 @@ from kfasync.sources.container import (
 
 
 class ContainerSource:
-    """A :class:`kfasync.sources.api.Source` over a directory of containers.
+    """A :class:`kfasync.contracts.sources.Source` over a directory of containers.
 
     The pool keeps who has which container. Only claims go through here: what becomes of a
     claim is written by the ledger itself, in the transaction of the fob's record, so that

@@ -12,7 +12,7 @@ import msgspec
 from anyio import from_thread
 
 from kfasync import __version__
-from kfasync.cards.api import Card
+from kfasync.contracts.cards import Card
 from kfasync.core.flow import (
     Durable,
     Effect,

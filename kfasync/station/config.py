@@ -11,9 +11,9 @@ from typing import Any, Literal, Self, TypeGuard, TypeVar
 
 import msgspec
 
+from kfasync.contracts.crypto import Aes, CryptoPath
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes, CryptoPath
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ConfigError

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import msgspec
 
+from kfasync.contracts.crypto import CryptoPath
+from kfasync.contracts.sources import Source
 from kfasync.core.profile import CardProfile
-from kfasync.crypto.api import CryptoPath
 from kfasync.errors import UnitError
 from kfasync.model import Unit
-from kfasync.sources.api import Source
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.station.audit import AuditLog
 from kfasync.station.events import LaneEvent

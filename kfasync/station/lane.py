@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import anyio
 from anyio import to_thread
 
-from kfasync.cards.api import News, Reader
+from kfasync.contracts.cards import News, Reader
 from kfasync.core.flow import Exchange, Provisioning
 from kfasync.errors import KfError, LedgerError
 from kfasync.model import Disposition, Stage

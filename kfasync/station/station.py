@@ -8,10 +8,10 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from kfasync.cards.api import Readers
-from kfasync.crypto.api import CryptoPath, Vault
+from kfasync.contracts.cards import Readers
+from kfasync.contracts.crypto import CryptoPath, Vault
+from kfasync.contracts.sources import Source
 from kfasync.errors import ConfigError, KeyCheckError, KfError, LinkError, ReaderError
-from kfasync.sources.api import Source
 from kfasync.sources.containers import ContainerSource
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.sources.provider.source import ProviderSource

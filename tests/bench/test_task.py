@@ -1,8 +1,8 @@
 import pytest
 
 from kfasync.bench.task import fob, task
+from kfasync.contracts.crypto import CryptoPath
 from kfasync.core.scp03 import Answer
-from kfasync.crypto.api import CryptoPath
 from kfasync.errors import CryptoPathError
 from tests.core.hand import ITEMS
 from tests.paths import each_path

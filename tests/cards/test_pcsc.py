@@ -11,8 +11,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from kfasync.cards.api import Card, News, ReaderEvent
 from kfasync.cards.pcsc import PcscReader, PcscReaders
+from kfasync.contracts.cards import Card, News, ReaderEvent
 from kfasync.errors import HungCardError, LinkError, ReaderError
 from kfasync.sim.pcscd import SOCKET_VARIABLE, PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard

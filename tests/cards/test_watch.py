@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.cards.api import News, ReaderEvent
 from kfasync.cards.watch import PRESENT, UNAVAILABLE, UNKNOWN, news
+from kfasync.contracts.cards import News, ReaderEvent
 
 EMPTY = 0x0010
 EXCLUSIVE = 0x0080

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfasync.contracts.crypto import Aes, CryptoPath
 from kfasync.core.profile import CardProfile, Level
-from kfasync.crypto.api import Aes, CryptoPath
 from kfasync.crypto.choose import choose
 from kfasync.errors import ChannelError, CryptogramError, KeyCheckError, ResponseMacError
 from kfasync.model import Layout, Opening, Scp03Mode, SecurityLevel

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.crypto.api import Vault
+from kfasync.contracts.crypto import Vault
 from kfasync.secret import Secret
 from tests.paths import VAULTS, each_vault
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 import pytest
 
 from fixtures import make
+from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
 from kfasync.core.flow import (
     Durable,
     Effect,
@@ -18,7 +19,6 @@ from kfasync.core.flow import (
 )
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
-from kfasync.crypto.api import CryptoPath, KeySlot, SecureChannel
 from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ChannelError, KfError, LinkError

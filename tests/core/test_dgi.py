@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfasync.contracts.crypto import Aes
 from kfasync.core import dgi
 from kfasync.core.apdu import SHORT_DATA_MAX
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes
 from kfasync.errors import SourceError
 from kfasync.model import Item, StoreDataPlan
 from kfasync.secret import Secret

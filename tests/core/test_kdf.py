@@ -7,9 +7,9 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from kfasync.contracts.crypto import Aes, AesKey
 from kfasync.core.kdf import DerivationConstant, derive, kbkdf
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes, AesKey
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.secret import Secret
 from tests.paths import each_aes

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from kfasync.contracts.crypto import Aes, CryptoPath, SecureChannel
 from kfasync.core.apdu import ResponseApdu
 from kfasync.core.kdf import DerivationConstant, derive
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes, CryptoPath, SecureChannel
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import CryptogramError
 from kfasync.model import (
@@ -26,7 +26,7 @@ from tests.vectors import ENTRIES, TAKEN, name, verified
 
 each_session = pytest.mark.parametrize("entry", verified("sessions"), ids=name)
 # Every suite that runs over entries of the vectors' file.
-SUITES = ("tests.core.test_dgi", "tests.core.test_kdf", "tests.crypto.test_api", __name__)
+SUITES = ("tests.core.test_dgi", "tests.core.test_kdf", "tests.contracts.test_crypto", __name__)
 each_generated = pytest.mark.parametrize("entry", verified("generated_sessions"), ids=name)
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from kfasync.contracts.crypto import Aes, AesKey, CryptoPath
 from kfasync.core.scp03 import SoftwarePath
 from kfasync.crypto.answers import check_aes, check_path
-from kfasync.crypto.api import Aes, AesKey, CryptoPath
 from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import CryptoPathError, KfError

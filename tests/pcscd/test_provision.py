@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kfasync.cards.api import News
+from kfasync.contracts.cards import News
 from kfasync.core.identity import GET_UID
 from kfasync.crypto.choose import available
 from kfasync.sim.faults import Fault, FaultKind

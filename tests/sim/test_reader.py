@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from kfasync.cards.api import Card, News, Reader, ReaderEvent, Readers
+from kfasync.contracts.cards import Card, News, Reader, ReaderEvent, Readers
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
 from kfasync.sim.faults import Fault, FaultKind, Timing
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob

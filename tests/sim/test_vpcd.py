@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 import anyio
 import pytest
 
-from kfasync.cards.api import News
 from kfasync.cards.pcsc import PcscReaders
+from kfasync.contracts.cards import News
 from kfasync.errors import LinkError, ReaderError
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard, serve, serve_forever

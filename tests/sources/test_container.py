@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.crypto.api import Vault
+from kfasync.contracts.crypto import Vault
 from kfasync.errors import ContainerError
 from kfasync.model import Content
 from kfasync.secret import Secret

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kfasync.contracts.sources import Source
 from kfasync.crypto.choose import choose
 from kfasync.errors import ContainerError, SourceError
 from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
-from kfasync.sources.api import Source
 from kfasync.sources.container import read_certificates, read_container
 from kfasync.sources.containers import ContainerSource, check, scan
 

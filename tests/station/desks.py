@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from kfasync.contracts.sources import Source
 from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
 from kfasync.sim.content import make_containers
@@ -21,7 +22,6 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
-from kfasync.sources.api import Source
 from kfasync.sources.containers import ContainerSource
 from kfasync.station.audit import AttemptRecord, AuditLog
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, load

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from anyio import from_thread
 
-from kfasync.cards.api import News
+from kfasync.contracts.cards import News
 from kfasync.errors import ReaderError
 from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle

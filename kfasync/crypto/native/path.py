@@ -21,7 +21,7 @@ _NO_PLAN = StoreDataPlan(block_size=0, p1=0, last_p1=0)
 
 
 class NativePath:
-    """A :class:`kfasync.crypto.api.CryptoPath` in C.
+    """A :class:`kfasync.contracts.crypto.CryptoPath` in C.
 
     Args:
         tier: one of :func:`kfasync.crypto.native.tiers`.

@@ -1,14 +1,14 @@
 """Locked memory for secrets."""
 
 from kfasync._kf_core import ffi, lib
-from kfasync.crypto.api import NOT_BASE64, NOT_PKCS8
+from kfasync.contracts.crypto import NOT_BASE64, NOT_PKCS8
 from kfasync.crypto.native.binding import bytes_of, require_arena
 from kfasync.errors import CryptoPathError
 from kfasync.secret import Secret
 
 
 class NativeVault:
-    """A :class:`kfasync.crypto.api.Vault` of locked memory: the arena, which it starts.
+    """A :class:`kfasync.contracts.crypto.Vault` of locked memory: the arena, which it starts.
 
     Args:
         unlocked_allowed: go on where the memory cannot be locked.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from kfasync.crypto.api import Vault
+from kfasync.contracts.crypto import Vault
 from kfasync.errors import ProviderError
 from kfasync.model import Outcome, Touched, Unit
 from kfasync.sources.provider.abi import Threading

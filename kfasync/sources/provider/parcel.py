@@ -12,8 +12,8 @@ import re
 
 import msgspec
 
+from kfasync.contracts.crypto import Vault
 from kfasync.core.dgi import Dgi
-from kfasync.crypto.api import Vault
 from kfasync.model import Content, Item, KeyCheckValues, KeySet
 from kfasync.secret import Secret
 from kfasync.sources.provider.abi import ISSUER_CHECKED, breach

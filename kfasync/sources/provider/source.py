@@ -1,4 +1,4 @@
-"""A vendor's library as a :class:`kfasync.sources.api.Source`.
+"""A vendor's library as a :class:`kfasync.contracts.sources.Source`.
 
 The library has a pool of its own, and the station's ledger is told what comes out of it before
 a card is: content that the ledger knows to be somebody else's is refused, whatever the library
@@ -17,11 +17,11 @@ from typing import Any, Self
 import anyio.to_thread
 import msgspec
 
-from kfasync.crypto.api import Vault
+from kfasync.contracts.crypto import Vault
+from kfasync.contracts.sources import Register
 from kfasync.errors import ProviderError, SourceError, UnitError
 from kfasync.model import Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
-from kfasync.sources.api import Register
 from kfasync.sources.provider.abi import Result
 from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.host import DEADLINE_S, SEATS, ProviderHost

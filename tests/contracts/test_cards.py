@@ -1,4 +1,4 @@
-"""What every implementation of `kfasync.cards.api` promises, over each of them."""
+"""What every implementation of `kfasync.contracts.cards` promises, over each of them."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
@@ -7,8 +7,8 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from kfasync.cards.api import News, Reader, ReaderEvent, Readers
 from kfasync.cards.pcsc import PcscReaders
+from kfasync.contracts.cards import News, Reader, ReaderEvent, Readers
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob

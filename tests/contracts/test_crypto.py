@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from kfasync.contracts.crypto import Aes, AesKey
 from kfasync.core import dgi
 from kfasync.core.scp03 import key_check_value
-from kfasync.crypto.api import Aes, AesKey
 from kfasync.secret import Secret
 from tests.paths import each_aes
 from tests.vectors import entry, name, verified

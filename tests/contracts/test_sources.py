@@ -9,12 +9,12 @@ import anyio
 import msgspec
 import pytest
 
+from kfasync.contracts.sources import Source
 from kfasync.core.flow import Mark
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import SourceError, UnitError
 from kfasync.model import ContentState, Disposition, Lease, Outcome, Touched
 from kfasync.secret import Secret
-from kfasync.sources.api import Source
 from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.library import digest
 from kfasync.sources.provider.source import ProviderSource

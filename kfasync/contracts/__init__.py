@@ -1,0 +1,1 @@
+"""The Protocols that rooms meet at, and the words that cross from one to the other."""
