@@ -159,6 +159,20 @@ class Touched(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Mark(enum.Enum):
+    """What must be on disk before the next command leaves."""
+
+    BURNED = "burned"  # the content belongs to this unit for ever
+    LAST_SENT = "last-sent"  # the command that moves the applet to FACTORY may have arrived
+    STILL_OPEN = "still-open"  # an earlier LAST_SENT did not arrive: the card takes STORE DATA
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What earlier attempts may have done to this unit."""
+
+    touched: Touched = Touched.NONE
+
+
 class ContentState(enum.Enum):
     """The life of a container; nothing ever goes back from BURNED."""
 

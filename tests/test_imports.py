@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "kfasync"
 GROUND = {"kfasync.errors", "kfasync.model", "kfasync.secret"}
 CORE = GROUND | {"kfasync.contracts", "kfasync.core"}
 BELOW = CORE | {"kfasync.crypto", "kfasync.cards", "kfasync.sources", "kfasync.sim"}
-STATION = BELOW | {"kfasync.station", "kfasync.__version__"}
+STATION = BELOW | {"kfasync.ledger", "kfasync.audit", "kfasync.station", "kfasync.__version__"}
 
 # What a module, or all of a room, may import besides the standard library; the most exact
 # name counts. `kfasync` is the package itself, for its version.
@@ -33,7 +33,9 @@ ALLOWED = {
     "kfasync.sources.provider": CORE
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},
     "kfasync.sim": CORE | {"kfasync.sim", "msgspec", "anyio", "cryptography"},
-    "kfasync.station": STATION | {"msgspec", "anyio", "sqlalchemy"},
+    "kfasync.ledger": GROUND | {"kfasync.contracts", "kfasync.ledger", "msgspec", "sqlalchemy"},
+    "kfasync.audit": GROUND | {"kfasync.contracts", "kfasync.ledger", "kfasync.audit", "msgspec"},
+    "kfasync.station": STATION | {"msgspec", "anyio"},
     "kfasync.bench": BELOW | {"kfasync.bench", "kfasync._kf_core", "cryptography", "msgspec"},
     "kfasync.cli": STATION | {"kfasync", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
 }

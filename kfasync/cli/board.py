@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.model import Outcome
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.events import LaneEvent, LaneState
 
 _STYLE = {

@@ -16,7 +16,6 @@ Nothing is sent to the card before its content and keys are there and have been 
 except what it takes to learn who it is. BURNED is durable before the first STORE DATA.
 """
 
-import enum
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
@@ -29,26 +28,12 @@ from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, UidSource
 from kfasync.core.status import advise
 from kfasync.errors import AnswerFormatError, KfError, StatusWordError
-from kfasync.model import Lease, Opening, SessionFacts, Stage, Touched, Unit
+from kfasync.model import Lease, Mark, Opening, SessionFacts, Stage, Standing, Touched, Unit
 
 ROUNDS_MAX = 256  # of GET RESPONSE: an extended answer in parts of 256 bytes
 
 SUCCESS = 0x9000
 IN_FACTORY = 0x6985
-
-
-class Mark(enum.Enum):
-    """What must be on disk before the next command leaves."""
-
-    BURNED = "burned"  # the content belongs to this unit for ever
-    LAST_SENT = "last-sent"  # the command that moves the applet to FACTORY may have arrived
-    STILL_OPEN = "still-open"  # an earlier LAST_SENT did not arrive: the card takes STORE DATA
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What earlier attempts may have done to this unit."""
-
-    touched: Touched = Touched.NONE
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -12,22 +12,13 @@ import msgspec
 from anyio import from_thread
 
 from kfasync import __version__
+from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
-from kfasync.core.flow import (
-    Durable,
-    Effect,
-    Exchange,
-    Identified,
-    Mark,
-    NeedLease,
-    Provisioning,
-    Standing,
-    drive,
-)
+from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.errors import KfError, LeaseExpiredError
-from kfasync.model import ContentState, Lease, Scp03Mode, Stage, Unit
-from kfasync.station.audit import AttemptRecord, Journal, now
+from kfasync.model import ContentState, Lease, Mark, Scp03Mode, Stage, Standing, Unit
 from kfasync.station.desk import Desk
+from kfasync.station.journal import Journal
 from kfasync.station.policy import Verdict, judge, settle
 
 CHALLENGE_SIZE = {Scp03Mode.S8: 8, Scp03Mode.S16: 16}

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import msgspec
 
+from kfasync.audit.log import AuditLog
 from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.sources import Source
 from kfasync.core.profile import CardProfile
 from kfasync.errors import UnitError
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import Unit
 from kfasync.sources.provider.library import LibraryFacts
-from kfasync.station.audit import AuditLog
 from kfasync.station.events import LaneEvent
-from kfasync.station.ledger import Ledger
 
 
 class Roster:

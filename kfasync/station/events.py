@@ -4,8 +4,8 @@ import enum
 
 import msgspec
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.model import Stage
-from kfasync.station.audit import AttemptRecord
 
 
 class LaneState(enum.Enum):

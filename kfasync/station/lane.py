@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import anyio
 from anyio import to_thread
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.cards import News, Reader
 from kfasync.core.flow import Exchange, Provisioning
 from kfasync.errors import KfError, LedgerError
 from kfasync.model import Disposition, Stage
 from kfasync.station.attempt import Attempt, Conclusion
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent, LaneState
 from kfasync.station.policy import Guard

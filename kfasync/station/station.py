@@ -8,20 +8,20 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
+from kfasync.audit.log import AuditLog
 from kfasync.contracts.cards import Readers
 from kfasync.contracts.crypto import CryptoPath, Vault
 from kfasync.contracts.sources import Source
 from kfasync.errors import ConfigError, KeyCheckError, KfError, LinkError, ReaderError
+from kfasync.ledger.ledger import Ledger, Unfinished
 from kfasync.sources.containers import ContainerSource
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.attempt import Conclusion
-from kfasync.station.audit import AuditLog
 from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent
 from kfasync.station.lane import Lane
-from kfasync.station.ledger import Ledger, Unfinished
 
 
 class Station:

@@ -3,9 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.cli.board import Board
 from kfasync.model import Stage
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.events import LaneEvent, LaneState
 
 

@@ -67,7 +67,7 @@ def test_without_pcscd_it_is_one_sentence(config: Path) -> None:
 def test_a_second_station_on_one_data_directory_is_refused(
     run: Run, config: Path, tmp_path: Path
 ) -> None:
-    from kfasync.station.ledger import Ledger
+    from kfasync.ledger.ledger import Ledger
 
     ledger = Ledger.open(tmp_path / "var")
     try:

@@ -10,15 +10,14 @@ import msgspec
 import pytest
 
 from kfasync.contracts.sources import Source
-from kfasync.core.flow import Mark
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import SourceError, UnitError
-from kfasync.model import ContentState, Disposition, Lease, Outcome, Touched
+from kfasync.ledger.ledger import Ledger
+from kfasync.model import ContentState, Disposition, Lease, Mark, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.library import digest
 from kfasync.sources.provider.source import ProviderSource
-from kfasync.station.ledger import Ledger
 from tests.native_build import reference_provider, stock
 from tests.station.desks import furnish, open_desk, unit
 

@@ -7,16 +7,7 @@ import pytest
 
 from fixtures import make
 from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
-from kfasync.core.flow import (
-    Durable,
-    Effect,
-    Exchange,
-    Identified,
-    NeedLease,
-    Provisioning,
-    Standing,
-    drive,
-)
+from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
 from kfasync.crypto.heap import HeapVault
@@ -31,6 +22,7 @@ from kfasync.model import (
     Opening,
     Scp03Mode,
     SecurityLevel,
+    Standing,
     StoreDataPlan,
     Touched,
 )

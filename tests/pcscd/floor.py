@@ -13,12 +13,12 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.model import KeySet
 from kfasync.sim.content import make_containers
 from kfasync.sim.faults import Fault
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.vpcd import VirtualCard
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.config import TEMPLATE, StationConfig
 from kfasync.station.events import LaneEvent, LaneState
 from tests.native_build import reference_provider, stock

@@ -6,11 +6,11 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.config import load
 from kfasync.station.events import LaneState
 from kfasync.station.station import open_station

@@ -14,7 +14,10 @@ from typing import Any
 import anyio
 import msgspec
 
+from kfasync.audit.log import AuditLog
+from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.sources import Source
+from kfasync.ledger.ledger import FILE_NAME, Ledger
 from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
 from kfasync.secret import Secret
 from kfasync.sim.content import make_containers
@@ -23,11 +26,9 @@ from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.sources.containers import ContainerSource
-from kfasync.station.audit import AttemptRecord, AuditLog
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, load
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent, LaneState
-from kfasync.station.ledger import FILE_NAME, Ledger
 from kfasync.station.station import Station
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

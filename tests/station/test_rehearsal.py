@@ -3,9 +3,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.model import Outcome
 from kfasync.sim.faults import Fault, FaultKind
-from kfasync.station.audit import AttemptRecord
 from kfasync.station.events import LaneEvent, LaneState
 from kfasync.station.rehearsal import rehearse
 from tests.station.desks import PATIENCE_S, Fobs, furnish, sql

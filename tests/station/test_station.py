@@ -10,6 +10,7 @@ import pytest
 from anyio import from_thread
 
 from kfasync.errors import ConfigError, ContainerError, KfError, LedgerError, LinkError, ReaderError
+from kfasync.ledger.ledger import Ledger
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
@@ -17,7 +18,6 @@ from kfasync.sim.personalization import Dgi
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.attempt import Conclusion
 from kfasync.station.events import LaneEvent, LaneState
-from kfasync.station.ledger import Ledger
 from kfasync.station.station import Station, open_station
 from tests.station.desks import (
     BLOCK_5,

@@ -8,13 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kfasync.core.flow import Mark
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ProviderError, SourceError, UnitError
-from kfasync.model import Content, ContentState, Lease, Outcome, Touched
+from kfasync.ledger.ledger import Ledger
+from kfasync.model import Content, ContentState, Lease, Mark, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.provider.source import ProviderSource
-from kfasync.station.ledger import Ledger
 from tests.sources.provider.hosts import GUILTY, opening, secrets_of
 from tests.station.desks import unit
 

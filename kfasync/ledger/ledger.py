@@ -21,7 +21,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from kfasync.core.flow import Mark, Standing
 from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
@@ -29,10 +28,10 @@ from kfasync.errors import (
     SourceError,
     UnitRejectedError,
 )
-from kfasync.model import Content, ContentState, Disposition, Lease, Touched, Unit
-from kfasync.station import schema
-from kfasync.station.lock import StationLock
-from kfasync.station.schema import SCHEMA_VERSION, content, metadata
+from kfasync.ledger import schema
+from kfasync.ledger.lock import StationLock
+from kfasync.ledger.schema import SCHEMA_VERSION, content, metadata
+from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Standing, Touched, Unit
 
 FILE_NAME = "ledger.sqlite3"
 

@@ -16,7 +16,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from kfasync.core.flow import Mark
 from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
@@ -25,9 +24,9 @@ from kfasync.errors import (
     UnitError,
     UnitRejectedError,
 )
-from kfasync.model import Content, ContentState, Disposition, Lease, Touched, Unit
-from kfasync.station.ledger import FILE_NAME, Ledger
-from kfasync.station.schema import SCHEMA_VERSION
+from kfasync.ledger.ledger import FILE_NAME, Ledger
+from kfasync.ledger.schema import SCHEMA_VERSION
+from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Touched, Unit
 from tests.station.desks import content, lease, sql, unit
 
 FREE, RESERVED, BURNED = ContentState.FREE, ContentState.RESERVED, ContentState.BURNED
@@ -431,8 +430,8 @@ def test_eight_lanes_with_one_unit_are_given_one_content(ledger: Ledger) -> None
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from kfasync.core.flow import Mark
-from kfasync.station.ledger import Ledger
+from kfasync.model import Mark
+from kfasync.ledger.ledger import Ledger
 from tests.station.desks import content, lease, unit
 ledger = Ledger.open(Path(sys.argv[1]))
 ledger.offer([content(1), content(2)])

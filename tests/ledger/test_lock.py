@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from kfasync.errors import LedgerError
-from kfasync.station.lock import StationLock
+from kfasync.ledger.lock import StationLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from kfasync.station.lock import StationLock
+from kfasync.ledger.lock import StationLock
 lock = StationLock.take(Path(sys.argv[1]))
 print("taken", flush=True)
 sys.stdin.read()

@@ -1,138 +1,23 @@
 """The audit log: one record for every attempt, as JSON lines.
 
-A record has no field that could hold a secret. The ledger keeps each record in the
-transaction of its outcome; the file follows the ledger, and is completed from it after a
-crash.
+The ledger keeps each record in the transaction of its outcome; the file follows the ledger,
+and is completed from it after a crash.
 """
 
-import datetime
 import json
 import os
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
-from kfasync.core.flow import Exchange
+from kfasync.audit.record import AttemptRecord
 from kfasync.errors import LedgerError
-from kfasync.model import ContentState, Disposition, Lease, Stage, Unit
-from kfasync.station.ledger import Ledger
+from kfasync.ledger.ledger import Ledger
+from kfasync.model import ContentState, Disposition, Lease, Unit
 
 FILE_NAME = "audit.jsonl"
-RECORD_VERSION = 1
 TAIL = 1 << 20  # many times the longest record
-
-
-class TranscriptEntry(msgspec.Struct, frozen=True):
-    """One exchange. Of a confidential command only header and length are known here."""
-
-    stage: Stage
-    command: str  # hex; the header alone where the command is confidential
-    command_bytes: int
-    sw: str
-    answer: str | None  # hex of the data field; None where the command is confidential
-    answer_bytes: int
-    took_us: int
-
-
-class StageTime(msgspec.Struct, frozen=True):
-    """When a stage began, on the wall and on the monotonic clock, and how long it took."""
-
-    stage: Stage
-    at: str
-    offset_us: int
-    took_us: int
-
-
-class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt on one fob. Names of bytes are hex; times are UTC by RFC 3339."""
-
-    record_version: int = RECORD_VERSION
-    attempt: str
-    station: str
-    slot: int
-    reader: str
-    software: str
-    config_sha256: str
-    crypto_path: str
-    provider: str | None
-    provider_sha256: str | None
-    started: str
-    finished: str
-    stages: tuple[StageTime, ...]
-    uid: str | None
-    atr: str
-    profile: str
-    fesn: str | None
-    spid: str | None
-    kvn: int | None
-    kcv: dict[str, str] | None
-    layout: str | None
-    i_param: str | None
-    sequence_counter: int | None
-    key_diversification_data: str | None
-    security_level: str
-    scp03_mode: str
-    device_certificate_issuer_checked: bool
-    outcome: str
-    disposition: str
-    stage: Stage
-    cause: str
-    sw: str | None
-    message: str
-    operator_action: str
-    intended_state: str
-    observed_state: str
-    transcript: tuple[TranscriptEntry, ...]
-
-    def json(self) -> str:
-        """One line, keys in order: canonical, since no number in it is a fraction."""
-        return msgspec.json.encode(self, order="sorted").decode()
-
-
-class Journal:
-    """What one attempt did and when; filled in while it runs."""
-
-    def __init__(self) -> None:
-        self.started = now()
-        self.transcript: list[TranscriptEntry] = []
-        self._zero = time.monotonic_ns()
-        self._stages: list[tuple[Stage, str, int]] = []
-
-    def enter(self, stage: Stage) -> None:
-        """A stage begins, unless it is the one that runs already."""
-        if not self._stages or self._stages[-1][0] is not stage:
-            self._stages.append((stage, now(), self._elapsed_us()))
-
-    def exchanged(self, exchange: Exchange, answer: bytes, took_us: int) -> None:
-        """Write one exchange down, without what must not be known."""
-        shown = exchange.command[:4] if exchange.confidential else exchange.command
-        data, sw = answer[:-2], answer[-2:]
-        self.transcript.append(
-            TranscriptEntry(
-                exchange.stage,
-                shown.hex().upper(),
-                len(exchange.command),
-                sw.hex().upper(),
-                None if exchange.confidential else data.hex().upper(),
-                len(data),
-                took_us,
-            )
-        )
-
-    def stages(self) -> tuple[StageTime, ...]:
-        """The stages so far; the last one runs until now."""
-        ends = [offset for _, _, offset in self._stages[1:]] + [self._elapsed_us()]
-        return tuple(
-            StageTime(stage, at, offset, end - offset)
-            for (stage, at, offset), end in zip(self._stages, ends, strict=True)
-        )
-
-    def _elapsed_us(self) -> int:
-        return (time.monotonic_ns() - self._zero) // 1000
 
 
 class AuditLog:
@@ -244,8 +129,3 @@ class AuditLog:
             os.truncate(self._path, size - torn)
         lines = tail[: len(tail) - torn].splitlines()
         return str(json.loads(lines[-1])["attempt"]) if lines else None
-
-
-def now() -> str:
-    """The wall clock, in UTC, by RFC 3339."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")

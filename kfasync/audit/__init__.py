@@ -1,0 +1,1 @@
+"""What is written down of every attempt, for people and auditors."""

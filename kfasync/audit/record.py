@@ -1,0 +1,81 @@
+"""One record for every attempt. It has no field that could hold a secret."""
+
+import datetime
+
+import msgspec
+
+from kfasync.model import Stage
+
+RECORD_VERSION = 1
+
+
+class TranscriptEntry(msgspec.Struct, frozen=True):
+    """One exchange. Of a confidential command only header and length are known here."""
+
+    stage: Stage
+    command: str  # hex; the header alone where the command is confidential
+    command_bytes: int
+    sw: str
+    answer: str | None  # hex of the data field; None where the command is confidential
+    answer_bytes: int
+    took_us: int
+
+
+class StageTime(msgspec.Struct, frozen=True):
+    """When a stage began, on the wall and on the monotonic clock, and how long it took."""
+
+    stage: Stage
+    at: str
+    offset_us: int
+    took_us: int
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt on one fob. Names of bytes are hex; times are UTC by RFC 3339."""
+
+    record_version: int = RECORD_VERSION
+    attempt: str
+    station: str
+    slot: int
+    reader: str
+    software: str
+    config_sha256: str
+    crypto_path: str
+    provider: str | None
+    provider_sha256: str | None
+    started: str
+    finished: str
+    stages: tuple[StageTime, ...]
+    uid: str | None
+    atr: str
+    profile: str
+    fesn: str | None
+    spid: str | None
+    kvn: int | None
+    kcv: dict[str, str] | None
+    layout: str | None
+    i_param: str | None
+    sequence_counter: int | None
+    key_diversification_data: str | None
+    security_level: str
+    scp03_mode: str
+    device_certificate_issuer_checked: bool
+    outcome: str
+    disposition: str
+    stage: Stage
+    cause: str
+    sw: str | None
+    message: str
+    operator_action: str
+    intended_state: str
+    observed_state: str
+    transcript: tuple[TranscriptEntry, ...]
+
+    def json(self) -> str:
+        """One line, keys in order: canonical, since no number in it is a fraction."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
+def now() -> str:
+    """The wall clock, in UTC, by RFC 3339."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")

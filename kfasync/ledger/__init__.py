@@ -1,0 +1,1 @@
+"""Which content belongs to which unit, and what became of both."""
