@@ -32,12 +32,15 @@ ALLOWED = {
     "kfasync.sources": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography"},
     "kfasync.sources.provider": CORE
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},
+    "kfasync.acceptance": CORE
+    | {"kfasync.acceptance", "kfasync.sources.provider.abi", "msgspec", "cryptography"},
     "kfasync.sim": CORE | {"kfasync.sim", "msgspec", "anyio", "cryptography"},
     "kfasync.ledger": GROUND | {"kfasync.contracts", "kfasync.ledger", "msgspec", "sqlalchemy"},
     "kfasync.audit": GROUND | {"kfasync.contracts", "kfasync.ledger", "kfasync.audit", "msgspec"},
     "kfasync.station": STATION | {"msgspec", "anyio"},
     "kfasync.bench": BELOW | {"kfasync.bench", "kfasync._kf_core", "cryptography", "msgspec"},
-    "kfasync.cli": STATION | {"kfasync", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
+    "kfasync.cli": STATION
+    | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("_kf_"))
 

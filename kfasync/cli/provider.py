@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from kfasync.errors import ConfigError
-from kfasync.sources.provider.acceptance.examiner import Introduction, Verdict
-from kfasync.sources.provider.acceptance.run import (
+from kfasync.acceptance.examiner import Introduction, Verdict
+from kfasync.acceptance.run import (
     DEADLINE_S,
     NAMES,
     Examiner,
     contents_needed,
 )
-from kfasync.sources.provider.acceptance.trial import Job
+from kfasync.acceptance.trial import Job
+from kfasync.errors import ConfigError
 from kfasync.sources.provider.library import digest
 
 app = typer.Typer(name="provider", no_args_is_help=True)

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.acceptance.run import NAMES
+from kfasync.acceptance.run import NAMES
 from kfasync.sources.provider.library import digest
+from tests.acceptance.examined import broken, fresh
 from tests.cli.terminal import Run
 from tests.native_build import reference_provider
-from tests.sources.provider.acceptance.examined import broken, fresh
 
 FEW = ("--only", "table-is-complete", "--only", "content-well-formed")
 

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kfasync.sources.provider.acceptance.examiner import CHECKS
+from kfasync.acceptance.examiner import CHECKS
+from tests.acceptance.examined import EXAMPLE
 from tests.native_build import NATIVE, ROOT
-from tests.sources.provider.acceptance.examined import EXAMPLE
 
 GUIDE = (ROOT / "docs" / "provider.md").read_text("utf-8")
 

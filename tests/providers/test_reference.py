@@ -12,11 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kfasync.model import Unit
-from kfasync.sources.container import read_certificates
-from kfasync.sources.provider.abi import Result, ffi
-from kfasync.sources.provider.acceptance.contents import parts
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.contents import parts
+from kfasync.acceptance.subject import (
     NONE,
     PASS,
     PATIENCE_MS,
@@ -26,6 +23,9 @@ from kfasync.sources.provider.acceptance.subject import (
     Subject,
     unit_struct,
 )
+from kfasync.model import Unit
+from kfasync.sources.container import read_certificates
+from kfasync.sources.provider.abi import Result, ffi
 from tests.native_build import reference_provider, stock
 
 RECORD = 32

@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kfasync.model import Unit
-from kfasync.sources.provider.abi import ffi
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.contents import DEK, ENC, IRK, ITEM, MAC, SCALAR, parts
-from kfasync.sources.provider.acceptance.pages import Walled
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.check import check
+from kfasync.acceptance.contents import DEK, ENC, IRK, ITEM, MAC, SCALAR, parts
+from kfasync.acceptance.pages import Walled
+from kfasync.acceptance.subject import (
     NONE,
     PASS,
     SECRETS_CAPACITY,
@@ -26,7 +24,9 @@ from kfasync.sources.provider.acceptance.subject import (
     require,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.trial import Trial
+from kfasync.model import Unit
+from kfasync.sources.provider.abi import ffi
 
 _NAMES = {
     ENC: "Key-ENC",

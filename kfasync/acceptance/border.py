@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 
-from kfasync.sources.provider.abi import ABI, AbortPolicy, Result, Threading, ffi
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.pages import CANARY, Walled
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.check import check
+from kfasync.acceptance.pages import CANARY, Walled
+from kfasync.acceptance.subject import (
     NONE,
     PASS,
     PATIENCE_MS,
@@ -20,7 +19,8 @@ from kfasync.sources.provider.acceptance.subject import (
     struct,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial, files, threads
+from kfasync.acceptance.trial import Trial, files, threads
+from kfasync.sources.provider.abi import ABI, AbortPolicy, Result, Threading, ffi
 
 ENTRY_S = 1.0  # a hundred times what filling in a table takes on a busy machine
 UNKNOWN_KEY = "no-such-key-4711"

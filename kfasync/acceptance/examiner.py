@@ -1,6 +1,6 @@
 """The process that runs the checks: each act in a fork of its own, under a deadline.
 
-``python -m kfasync.sources.provider.acceptance.examiner`` reads a :class:`Job` a line from
+``python -m kfasync.acceptance.examiner`` reads a :class:`Job` a line from
 standard input, and answers each with an :class:`Introduction` and then a :class:`Verdict` a
 line. It has one thread and never loads a library itself, so that every fork begins with a clean
 process, and costs milliseconds.
@@ -18,8 +18,7 @@ from typing import NoReturn
 
 import msgspec
 
-from kfasync.sources.provider.abi import ffi
-from kfasync.sources.provider.acceptance import (
+from kfasync.acceptance import (
     border,
     buffers,
     contents,
@@ -28,9 +27,10 @@ from kfasync.sources.provider.acceptance import (
     manners,
     secrecy,
 )
-from kfasync.sources.provider.acceptance.check import Act, Check
-from kfasync.sources.provider.acceptance.subject import Finding
-from kfasync.sources.provider.acceptance.trial import Job, Trial
+from kfasync.acceptance.check import Act, Check
+from kfasync.acceptance.subject import Finding
+from kfasync.acceptance.trial import Job, Trial
+from kfasync.sources.provider.abi import ffi
 
 CHECKS: tuple[Check, ...] = (
     *border.CHECKS,

@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.acceptance.killed import CHECKS
-from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.buffers import CHECKS
+from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
-    "FORGETS_AT_EXIT": "killed-between-lease-and-commit",
+    "SIZING_CONSUMES": "sizing-consumes-nothing",
+    "PARTIAL_WRITE": "buffer-one-too-small",
+    "EXACT_IS_TOO_SMALL": "buffer-exact",
+    "OVERFLOW": "buffer-at-guard-page",
 }
 
 

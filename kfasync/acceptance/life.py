@@ -3,10 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from kfasync.model import Unit
-from kfasync.sources.provider.abi import AbortPolicy, Result, Threading
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.check import check
+from kfasync.acceptance.subject import (
     FAIL,
     NONE,
     PARTIAL,
@@ -21,7 +19,9 @@ from kfasync.sources.provider.acceptance.subject import (
     require_result,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.trial import Trial
+from kfasync.model import Unit
+from kfasync.sources.provider.abi import AbortPolicy, Result, Threading
 
 THREADS, UNITS_OF_A_THREAD = 4, 3
 OTHERS = 2  # units that are tried to be given what is another's

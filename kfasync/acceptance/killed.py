@@ -4,10 +4,10 @@ import hashlib
 
 import msgspec
 
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.life import others
-from kfasync.sources.provider.acceptance.subject import PASS, Content, require
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.check import check
+from kfasync.acceptance.life import others
+from kfasync.acceptance.subject import PASS, Content, require
+from kfasync.acceptance.trial import Trial
 
 
 class _Testimony(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from typing import IO, Self, TypeVar
 
 import msgspec
 
+from kfasync.acceptance.examiner import CHECKS, Introduction, Verdict
+from kfasync.acceptance.trial import Job
 from kfasync.errors import ConfigError, ProviderError
-from kfasync.sources.provider.acceptance.examiner import CHECKS, Introduction, Verdict
-from kfasync.sources.provider.acceptance.trial import Job
 
 NAMES = tuple(check.name for check in CHECKS)
 DEADLINE_S = 60.0  # for one act of a check; what takes longer hangs
@@ -33,7 +33,7 @@ class Examiner:
         if sys.platform != "linux":
             raise ConfigError("library", "the checks of a provider need Linux; run them there")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kfasync.sources.provider.acceptance.examiner"],
+            [sys.executable, "-m", "kfasync.acceptance.examiner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # This package, wherever it was imported from.

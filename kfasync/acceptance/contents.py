@@ -8,10 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from kfasync.acceptance.check import check
+from kfasync.acceptance.subject import NONE, Content, Finding, require
+from kfasync.acceptance.trial import Trial
 from kfasync.core.dgi import Dgi
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.subject import NONE, Content, Finding, require
-from kfasync.sources.provider.acceptance.trial import Trial
 
 ENC, MAC, DEK, SCALAR, IRK, ITEM = 0x01, 0x02, 0x03, 0x10, 0x11, 0x20
 _KEYS = (ENC, MAC, DEK)

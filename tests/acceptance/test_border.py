@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.acceptance.border import CHECKS
-from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.border import CHECKS
+from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
     "PRINTS_WHEN_LOADED": "loads-silently",

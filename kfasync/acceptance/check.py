@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.trial import Trial
 
 # Raises a Finding; what it returns is told to the act after it.
 Act = Callable[[Trial], str | None]

@@ -1,6 +1,6 @@
-from kfasync.sources.provider.acceptance.check import Check, check
-from kfasync.sources.provider.acceptance.examiner import CHECKS
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.check import Check, check
+from kfasync.acceptance.examiner import CHECKS
+from kfasync.acceptance.trial import Trial
 
 
 def nothing(trial: Trial) -> None: ...

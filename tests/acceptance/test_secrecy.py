@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.acceptance.secrecy import CHECKS
-from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.secrecy import CHECKS
+from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
     "SECRET_ELSEWHERE": "secrets-only-in-their-buffer",

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from kfasync.acceptance.run import NAMES, Examiner, contents_needed
 from kfasync.errors import ConfigError
-from kfasync.sources.provider.acceptance.run import NAMES, Examiner, contents_needed
+from tests.acceptance.examined import example, failed, fresh, job
 from tests.native_build import reference_provider
-from tests.sources.provider.acceptance.examined import example, failed, fresh, job
 
 
 def test_the_reference_provider_passes_with_just_as_much_content_as_is_asked_for(

@@ -1,10 +1,8 @@
 """Checks of the host's buffers: sizes first, then content, and not one byte too far."""
 
-from kfasync.model import Unit
-from kfasync.sources.provider.abi import Result, ffi
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.pages import CANARY, Walled
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.check import check
+from kfasync.acceptance.pages import CANARY, Walled
+from kfasync.acceptance.subject import (
     NONE,
     Form,
     Session,
@@ -12,7 +10,9 @@ from kfasync.sources.provider.acceptance.subject import (
     require_result,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial
+from kfasync.acceptance.trial import Trial
+from kfasync.model import Unit
+from kfasync.sources.provider.abi import Result, ffi
 
 _MORE = 64  # bytes of room that a library need not use
 

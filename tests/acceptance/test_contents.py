@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.sources.provider.acceptance.contents import CHECKS, parts
-from kfasync.sources.provider.acceptance.subject import Finding
-from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.contents import CHECKS, parts
+from kfasync.acceptance.subject import Finding
+from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
     "KCV": "content-well-formed",

@@ -1,8 +1,8 @@
 import os
 from pathlib import Path
 
-from kfasync.sources.provider.acceptance.trial import Trial, files, threads
-from tests.sources.provider.acceptance.examined import job
+from kfasync.acceptance.trial import Trial, files, threads
+from tests.acceptance.examined import job
 
 JOB = job(Path("/nowhere.so"), {"state": "x"})
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from kfasync.acceptance.subject import Session, Subject
 from kfasync.model import Unit
-from kfasync.sources.provider.acceptance.subject import Session, Subject
 
 PROFILE = "provider-check"
 

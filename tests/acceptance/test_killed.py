@@ -2,14 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.acceptance.buffers import CHECKS
-from tests.sources.provider.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.killed import CHECKS
+from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
-    "SIZING_CONSUMES": "sizing-consumes-nothing",
-    "PARTIAL_WRITE": "buffer-one-too-small",
-    "EXACT_IS_TOO_SMALL": "buffer-exact",
-    "OVERFLOW": "buffer-at-guard-page",
+    "FORGETS_AT_EXIT": "killed-between-lease-and-commit",
 }
 
 

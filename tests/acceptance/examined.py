@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from kfasync.sources.provider.acceptance.run import NAMES, Examiner, contents_needed
-from kfasync.sources.provider.acceptance.trial import Job
+from kfasync.acceptance.run import NAMES, Examiner, contents_needed
+from kfasync.acceptance.trial import Job
 from tests.native_build import NATIVE, PROVIDERS, library, stock
 
 SEED = 4711

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kfasync.sources.provider.acceptance.pages import Walled
+from kfasync.acceptance.pages import Walled
 
 
 @pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 100_000])
@@ -16,7 +16,7 @@ def test_the_whole_of_it_can_be_written(size: int) -> None:
 @pytest.mark.parametrize(("beyond", "returncode"), [(-1, 0), (0, -11)])
 def test_one_byte_beyond_is_a_fault(beyond: int, returncode: int) -> None:
     program = (
-        "import ctypes; from kfasync.sources.provider.acceptance.pages import Walled; "
+        "import ctypes; from kfasync.acceptance.pages import Walled; "
         f"walled = Walled(100); ctypes.memset(walled.address + 100 + {beyond}, 0, 1)"
     )
     ended = subprocess.run([sys.executable, "-c", program], check=False)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.examined import failed, job
 from tests.native_build import broken_provider
-from tests.sources.provider.acceptance.examined import failed, job
 
 # The hostile provider has no keys worth the name, and so passes this one and not all.
 CHECK = "same-unit-same-content"

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sources.provider.abi import Result
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.subject import (
     Finding,
     Form,
     Subject,
@@ -12,8 +11,9 @@ from kfasync.sources.provider.acceptance.subject import (
     require_result,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial
-from tests.sources.provider.acceptance.examined import job
+from kfasync.acceptance.trial import Trial
+from kfasync.sources.provider.abi import Result
+from tests.acceptance.examined import job
 
 
 def test_a_result_is_called_as_in_the_header() -> None:

@@ -6,10 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-from kfasync.sources.provider.abi import Result, ffi
-from kfasync.sources.provider.acceptance.check import check
-from kfasync.sources.provider.acceptance.pages import CANARY
-from kfasync.sources.provider.acceptance.subject import (
+from kfasync.acceptance.check import check
+from kfasync.acceptance.pages import CANARY
+from kfasync.acceptance.subject import (
     FAIL,
     NONE,
     PASS,
@@ -20,7 +19,8 @@ from kfasync.sources.provider.acceptance.subject import (
     require_result,
     unit_struct,
 )
-from kfasync.sources.provider.acceptance.trial import Trial, files, threads
+from kfasync.acceptance.trial import Trial, files, threads
+from kfasync.sources.provider.abi import Result, ffi
 
 SHORT_MS = 50
 GRACE_S = 1.5  # beyond the deadline: a busy machine, not a library that waits for something
