@@ -39,6 +39,18 @@ ALLOWED = {
     "kfasync.audit": GROUND | {"kfasync.contracts", "kfasync.ledger", "kfasync.audit", "msgspec"},
     "kfasync.station": STATION | {"msgspec", "anyio"},
     "kfasync.bench": BELOW | {"kfasync.bench", "kfasync._kf_core", "cryptography", "msgspec"},
+    "kfasync.klms": GROUND
+    | {
+        "kfasync.contracts",
+        "kfasync.core.kdf",
+        "kfasync.klms",
+        "msgspec",
+        "cryptography",
+        "pkcs11",
+        "starlette",
+        "uvicorn",
+        "h11",
+    },
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
 }

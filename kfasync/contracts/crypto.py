@@ -19,7 +19,15 @@ NOT_PKCS8 = (
 NOT_BASE64 = "not base64 with its padding and without a line break"
 
 
-class AesKey(Protocol):
+class CmacKey(Protocol):
+    """An AES key that does CMAC: all that a key derivation asks for, and all that a token gives."""
+
+    def cmac(self, message: bytes) -> bytes:
+        """All 16 bytes of AES-CMAC (NIST SP 800-38B, 6.2)."""
+        ...
+
+
+class AesKey(CmacKey, Protocol):
     """One AES key, expanded once and used many times."""
 
     @property
@@ -37,10 +45,6 @@ class AesKey(Protocol):
 
     def decrypt_cbc(self, icv: bytes, cipher: bytes) -> bytes:
         """Inverse of :meth:`encrypt_cbc`."""
-        ...
-
-    def cmac(self, message: bytes) -> bytes:
-        """All 16 bytes of AES-CMAC (NIST SP 800-38B, 6.2)."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import enum
 
-from kfasync.contracts.crypto import AesKey
+from kfasync.contracts.crypto import AesKey, CmacKey
 
 LABEL_SIZE = 12
 BITS_MAX = 256
@@ -37,7 +37,7 @@ def derive(key: AesKey, constant: int, context: bytes, *, bits: int) -> bytes:
     return kbkdf(key, label + b"\x00" + bits.to_bytes(2, "big"), context, bits=bits)
 
 
-def kbkdf(key: AesKey, before: bytes, after: bytes, *, bits: int) -> bytes:
+def kbkdf(key: CmacKey, before: bytes, after: bytes, *, bits: int) -> bytes:
     """Counter-mode KDF with CMAC and an 8-bit counter between its two fixed inputs.
 
     Raises:
