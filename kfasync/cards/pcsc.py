@@ -14,6 +14,7 @@ Written against pcsc-lite, whose habits explain most of what is odd here:
 
 import ctypes
 import functools
+import importlib.util
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, suppress
@@ -21,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from kfasync.cards.lifeline import Lifeline
-from kfasync.cards.refusal import NO_PCSC, Refusal, ReturnCode
+from kfasync.cards.refusal import NO_PCSC, NO_PYSCARD, Refusal, ReturnCode
 from kfasync.cards.watch import CHANGED, watch
 from kfasync.contracts.cards import ReaderEvent
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
@@ -281,6 +282,8 @@ def _library() -> ModuleType:
     Without libpcsclite.so.1 its import would print a line on standard output, in the middle
     of what a program prints there; so that library is tried first.
     """
+    if importlib.util.find_spec("smartcard") is None:
+        raise ReaderError(NO_PYSCARD)
     try:
         if sys.platform == "linux":
             ctypes.CDLL("libpcsclite.so.1")
@@ -288,6 +291,6 @@ def _library() -> ModuleType:
     except OSError as error:
         raise ReaderError(NO_PCSC) from error
     except ImportError as error:
-        raise ReaderError("pyscard is not installed: pip install pyscard") from error
+        raise ReaderError(NO_PYSCARD) from error
     scard: ModuleType = smartcard.scard
     return scard

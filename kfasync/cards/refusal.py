@@ -7,6 +7,10 @@ NO_PCSC = (
     "here. On Debian: apt install pcscd libpcsclite1, then systemctl start pcscd.socket; on "
     "Windows: start the service SCardSvr"
 )
+NO_PYSCARD = (
+    "pyscard, which speaks to PC/SC, is not installed. On Debian: apt install gcc python3-dev "
+    "libpcsclite-dev pcscd, then pip install pyscard; on Windows and macOS: pip install pyscard"
+)
 
 
 class ReturnCode(enum.IntEnum):
