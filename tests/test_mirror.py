@@ -10,7 +10,7 @@ import kfasync
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
-    "ledger/schema.py": "ledger/test_ledger.py",  # tables, which only the ledger uses
+    "ledger/statements.py": "ledger/test_ledger.py",  # which only the ledger executes
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make
 }
 MODULES = sorted(

@@ -1,120 +1,107 @@
 """The audit log: one record for every attempt, as JSON lines.
 
-The ledger keeps each record in the transaction of its outcome; the file follows the ledger,
-and is completed from it after a crash.
+The ledger keeps each record in the transaction of its outcome, and the file follows the ledger
+from its own mark: a file that cannot be written falls behind and stops no fob, and a file that
+is gone is written again.
 """
 
 import json
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
-from kfasync.audit.record import AttemptRecord
 from kfasync.errors import LedgerError
-from kfasync.ledger.ledger import Ledger
-from kfasync.model import ContentState, Disposition, Lease, Unit
+from kfasync.ledger.ledger import StoredRecord
 
 FILE_NAME = "audit.jsonl"
 TAIL = 1 << 20  # many times the longest record
+CHUNK = 1 << 18  # bytes written at a time, so that a long history costs no memory
+
+
+class Records(Protocol):
+    """What the log follows: the ledger."""
+
+    def record_number(self, attempt: str) -> int:
+        """The number of the record of that attempt; LedgerError when it is not there."""
+        ...
+
+    def records_after(self, number: int) -> Iterable[StoredRecord]:
+        """Every record with a higher number, in order."""
+        ...
 
 
 class AuditLog:
     """The file of JSON lines beside a ledger; thread-safe."""
 
-    def __init__(self, path: Path, ledger: Ledger) -> None:
+    def __init__(self, path: Path, records: Records) -> None:
         self._path = path
-        self._ledger = ledger
+        self._records = records
         self._lock = threading.Lock()
-        self._last: str | None = None
-        self._behind = True  # the ledger may have records that the file has not
+        self._mark = 0  # number of the last record that is in the file
 
     @classmethod
-    def open(cls, directory: Path, ledger: Ledger) -> Self:
+    def open(cls, directory: Path, records: Records) -> Self:
         """Open the log of a data directory and complete it from the ledger.
 
         Raises:
             LedgerError: the file cannot be written, or its last record is not in the ledger.
         """
-        log = cls(directory / FILE_NAME, ledger)
+        log = cls(directory / FILE_NAME, records)
         try:
-            log._last = log._repair()
-            log.follow()
+            last = log._repair()
         except OSError as error:
-            raise LedgerError(
-                f"audit log {log._path} cannot be written ({error.strerror})"
-            ) from error
-        except (ValueError, KeyError) as error:
+            raise log._cannot_be_written(error) from error
+        except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 f"audit log {log._path}: its last line is not a record; move the file away, and "
                 "it is written again from the ledger"
             ) from error
+        log._mark = records.record_number(last) if last is not None else 0
+        log.follow()
         return log
-
-    def finish(
-        self,
-        record: AttemptRecord,
-        *,
-        disposition: Disposition,
-        unit: Unit | None,
-        lease: Lease | None,
-        state: ContentState | None,
-    ) -> None:
-        """Outcome and record into the ledger, and then the record into the file.
-
-        Raises:
-            LedgerError: one of the two cannot be written.
-        """
-        text = record.json()
-        with self._lock:
-            self._ledger.finish(
-                record.attempt, text, disposition=disposition, unit=unit, lease=lease, state=state
-            )
-            # In the order of the ledger, so whatever the file still lacks goes first.
-            if self._behind:
-                self._follow()
-            else:
-                self._write([text], record.attempt)
 
     def follow(self) -> None:
         """Append every record that the ledger has and the file has not.
 
         Raises:
-            LedgerError: the file cannot be written, or does not belong to this ledger.
+            LedgerError: the file cannot be written now; the next call goes on where this ended.
         """
         with self._lock:
-            self._follow()
+            lines: list[str] = []
+            size = mark = 0
+            for record in self._records.records_after(self._mark):
+                lines.append(record.text + "\n")
+                size += len(record.text)
+                mark = record.number
+                if size >= CHUNK:
+                    self._append(lines, mark)
+                    lines, size = [], 0
+            if lines:
+                self._append(lines, mark)
 
-    def _follow(self) -> None:
-        lines = list(self._ledger.records_after(self._last))
-        self._write(lines, json.loads(lines[-1])["attempt"] if lines else self._last)
-
-    def _write(self, lines: list[str], last: str | None) -> None:
-        self._behind = True
+    def _append(self, lines: list[str], mark: int) -> None:
         try:
-            self._append(lines)
+            with self._path.open("ab", buffering=0) as file:
+                size = file.tell()
+                left = memoryview("".join(lines).encode())
+                try:
+                    # A disk that is full takes a part first, and says so at the next write.
+                    while left:
+                        left = left[file.write(left) :]
+                except OSError:
+                    # The next record would go on in the middle of this line.
+                    with suppress(OSError):
+                        file.truncate(size)
+                    raise
         except OSError as error:
-            raise LedgerError(
-                f"audit log {self._path} cannot be written ({error.strerror})"
-            ) from error
-        self._last, self._behind = last, False
+            raise self._cannot_be_written(error) from error
+        self._mark = mark
 
-    def _append(self, lines: list[str]) -> None:
-        if not lines:
-            return
-        with self._path.open("ab", buffering=0) as file:
-            size = file.tell()
-            left = memoryview("".join(line + "\n" for line in lines).encode())
-            try:
-                # A disk that is full takes a part first, and says so at the next write.
-                while left:
-                    left = left[file.write(left) :]
-            except OSError:
-                # The next record would go on in the middle of this line.
-                with suppress(OSError):
-                    file.truncate(size)
-                raise
+    def _cannot_be_written(self, error: OSError) -> LedgerError:
+        return LedgerError(f"audit log {self._path} cannot be written ({error.strerror})")
 
     def _repair(self) -> str | None:
         """Cut off a line that a crash left half-written; the attempt of the last whole one."""
@@ -125,6 +112,8 @@ class AuditLog:
             file.seek(max(0, size - TAIL))
             tail = file.read()
         torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn == TAIL:
+            raise ValueError("longer than any record")
         if torn:
             os.truncate(self._path, size - torn)
         lines = tail[: len(tail) - torn].splitlines()

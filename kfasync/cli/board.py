@@ -14,6 +14,7 @@ from rich.table import Table
 from kfasync.audit.record import AttemptRecord
 from kfasync.model import Outcome
 from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.follower import Notice
 
 _STYLE = {
     Outcome.PASS.value: "bold green",
@@ -68,6 +69,11 @@ class Board:
                 case LaneState.READER_FAULT | LaneState.STOPPED if event.message:
                     what = "stopped" if event.state is LaneState.STOPPED else "fault"
                     self._say(f"{escape(event.reader)}: [yellow]{what}[/]: {escape(event.message)}")
+
+    def notice(self, notice: Notice) -> None:
+        """Say that a follower of the ledger has fallen behind, or has caught up."""
+        what = f"[yellow]behind[/]: {escape(notice.problem)}" if notice.problem else "has caught up"
+        self._say(f"{escape(notice.follower)} {what}")
 
     def note(self, sentence: str) -> None:
         """Say something beside the bars."""

@@ -50,7 +50,7 @@ def demo(
         board = Board(console)
         began = time.monotonic()
         with board:
-            run_on(loop, rehearse, loaded, board.tell, names, tray)
+            run_on(loop, rehearse, loaded, board.tell, names, tray, board.notice)
         took_s = time.monotonic() - began
     passed = sum(record.outcome == Outcome.PASS.value for record in board.records)
     summary = (

@@ -67,7 +67,7 @@ async def _provision(
     if not name and len(lanes) == 1:
         name = lanes[0].reader
     readers: Readers = _with_a_fob(loaded) if name == SIMULATED else PcscReaders()
-    async with open_station(loaded, readers, board.tell) as station:
+    async with open_station(loaded, readers, board.tell, board.notice) as station:
         for unit in station.unfinished():
             board.note(
                 f"place fob {unit.uid} again: container {unit.content.fesn} belongs to it, and "

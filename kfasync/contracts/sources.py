@@ -5,10 +5,35 @@
 Content goes FREE -> RESERVED -> BURNED -> CONSUMED | QUARANTINED, and from BURNED never back.
 """
 
+import enum
 from collections.abc import Iterable
 from typing import Protocol
 
+import msgspec
+
 from kfasync.model import Content, Lease, Outcome, Touched, Unit
+
+
+class EndKind(enum.Enum):
+    """How a lease ended."""
+
+    COMMIT = "commit"  # the unit is done, or has failed for good: the content is used up
+    ABORT = "abort"  # no outcome; only Touched.NONE puts the content back
+
+
+class End(msgspec.Struct, frozen=True):
+    """What a source is told of the end of a lease.
+
+    ``lease_id`` is the source's own name of the lease, ``record_sha256`` the hash of the
+    attempt's record, as hex.
+    """
+
+    uid: bytes
+    lease_id: str
+    kind: EndKind
+    outcome: Outcome
+    touched: Touched
+    record_sha256: str
 
 
 class Source(Protocol):

@@ -2,25 +2,24 @@
 
     FREE -> RESERVED -> BURNED -> CONSUMED | QUARANTINED
 
-A SQLite file in WAL mode with ``synchronous=FULL``: when a call returns, it is on disk.
-Every change is one transaction begun with BEGIN IMMEDIATE, and a claim is one statement:
-read first and write after, and two lanes are given the same content. One station at a time
-holds a ledger, by a lock of the operating system that dies with the process; so at the start
-every RESERVED is left over and free again, and every BURNED is somebody's half-written fob.
+One station at a time holds a ledger, by a lock of the operating system that dies with the
+process; so at the start every RESERVED is left over and free again, and every BURNED is
+somebody's half-written fob. What matters is on disk when a call returns: BURNED, LAST_SENT and
+the end of an attempt. A claim is not, for it is worth nothing without the BURNED that follows
+it, and that carries it along.
 """
 
 import datetime
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from kfasync.contracts.sources import End
 from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
@@ -28,19 +27,37 @@ from kfasync.errors import (
     SourceError,
     UnitRejectedError,
 )
-from kfasync.ledger import schema
+from kfasync.ledger import schema, statements
 from kfasync.ledger.lock import StationLock
-from kfasync.ledger.schema import SCHEMA_VERSION, content, metadata
+from kfasync.ledger.sqlite import Session, Store
 from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Standing, Touched, Unit
 
 FILE_NAME = "ledger.sqlite3"
+PAGE = 500  # records read at a time: a few MB, however long the history
 
-# How content comes into a state in which an attempt leaves it, and the journal's word for it.
 _SETTLING = {
-    ContentState.FREE: (schema.free, "released"),
-    ContentState.CONSUMED: (schema.consume, "consumed"),
-    ContentState.QUARANTINED: (schema.quarantine, "quarantined"),
+    ContentState.FREE: statements.release,
+    ContentState.CONSUMED: statements.consume,
+    ContentState.QUARANTINED: statements.quarantine,
 }
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How one attempt ended, with all that is to be written down of it.
+
+    ``state`` is what becomes of the leased content; None or BURNED leave it as it is. FREE
+    without a lease is for content that was claimed for the unit and came no further. ``end``
+    is what the source ``source`` has to be told, if it is to be told anything.
+    """
+
+    attempt: str
+    record: str  # one line of JSON
+    disposition: Disposition
+    unit: Unit | None = None
+    lease: Lease | None = None
+    state: ContentState | None = None
+    source: str = ""
+    end: End | None = None
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -51,11 +68,18 @@ class Unfinished(msgspec.Struct, frozen=True):
     last_sent: bool
 
 
+class StoredRecord(msgspec.Struct, frozen=True):
+    """A record as the ledger keeps it; ``number`` grows with every record."""
+
+    number: int
+    text: str
+
+
 class Ledger:
     """The ledger of one station; thread-safe."""
 
-    def __init__(self, engine: sa.Engine, lock: StationLock) -> None:
-        self._engine = engine
+    def __init__(self, store: Store, lock: StationLock) -> None:
+        self._store = store
         self._lock = lock
 
     @classmethod
@@ -73,12 +97,14 @@ class Ledger:
                 "set data_dir in [station] to a place that can be written"
             ) from error
         lock = StationLock.take(directory)
-        engine = sa.create_engine(f"sqlite:///{directory / FILE_NAME}")
-        sa.event.listen(engine, "connect", _configure)
-        sa.event.listen(engine, "begin", _begin)
-        ledger = cls(engine, lock)
         try:
-            ledger._prepare(directory / FILE_NAME)
+            store = Store.open(directory / FILE_NAME)
+        except LedgerError:
+            lock.release()
+            raise
+        ledger = cls(store, lock)
+        try:
+            store.write(lambda session: _prepare(session, directory / FILE_NAME))
         except LedgerError:
             ledger.close()
             raise
@@ -86,32 +112,41 @@ class Ledger:
 
     def close(self) -> None:
         """Close the database and let another station have it."""
-        self._engine.dispose()
+        self._store.close()
         self._lock.release()
 
     # ------------------------------------------------------------------ as a pool
 
     def offer(self, contents: Iterable[Content]) -> None:
-        """These are to be had now; what was free and is not among them no longer is.
+        """These are available now; what was free and is not among them no longer is.
+
+        Only differences are written.
 
         Raises:
             LedgerError: one of them was issued before under another SPID.
         """
         offered = {offer.fesn: offer.spid for offer in contents}
-        with self._transaction() as connection:
-            connection.execute(sa.delete(content).where(content.c.state == ContentState.FREE.value))
-            issued = connection.execute(sa.select(content.c.fesn, content.c.spid)).all()
-            for fesn, spid in issued:
-                other = offered.pop(fesn, spid)
-                if other != spid:
-                    raise LedgerError(
-                        f"container {fesn}-{other}: FESN {fesn} has been issued with another "
-                        "SPID; remove the directory, a serial number is used once"
-                    )
-            free = {"state": ContentState.FREE.value, "changed_at": _now()}
-            rows = [{"fesn": fesn, "spid": spid, **free} for fesn, spid in offered.items()]
-            if rows:
-                connection.execute(sa.insert(content), rows)
+
+        def work(session: Session) -> None:
+            free = {row["fesn"]: row["spid"] for row in session.run(statements.free)}
+            gone = [{"of_fesn": fesn} for fesn in free if free[fesn] != offered.get(fesn)]
+            new = {fesn: spid for fesn, spid in offered.items() if free.get(fesn) != spid}
+            session.run_many(statements.withdraw, gone)
+            now = _now()
+            session.run_many(
+                statements.offer,
+                [{"new_fesn": fesn, "new_spid": spid, "at": now} for fesn, spid in new.items()],
+            )
+            # What is new here and was not taken in has been issued before.
+            names = {"offered": msgspec.json.encode(new).decode()}
+            other = session.run(statements.renamed, names).fetchone()
+            if other is not None:
+                raise LedgerError(
+                    f"container {other['fesn']}-{other['spid']}: FESN {other['fesn']} has been "
+                    "issued with another SPID; remove the directory, a serial number is used once"
+                )
+
+        self._store.write(work)
 
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
         """Lease id and content: the unit's own where it has some, else free content, else None.
@@ -121,17 +156,19 @@ class Ledger:
         """
         lease_id = uuid.uuid4().hex
         values = {**_of(unit), "new_lease_id": lease_id, "at": _now()}
-        with self._transaction() as connection:
+
+        def work(session: Session) -> sqlite3.Row | None:
             try:
-                row = connection.execute(schema.claim, values).one_or_none()
-            except IntegrityError:
-                row = None  # the unit has had its content, and the database knows
-            if row is not None:
-                _note(connection, row.fesn, unit.uid.hex(), "reserved", lease_id)
+                row: sqlite3.Row | None = session.run(statements.claim, values).fetchone()
+            except sqlite3.IntegrityError:
+                return None  # the unit has had its content, and the database knows
+            return row
+
+        row = self._store.write(work, durable=False)
         if row is None:
             self.standing(unit)  # raises when this unit must not have any
             return None
-        return lease_id, Content(row.fesn, row.spid)
+        return lease_id, Content(row["fesn"], row["spid"])
 
     # ------------------------------------------------------------------ as a register
 
@@ -141,48 +178,55 @@ class Ledger:
         What was only reserved for the unit is free again when that pool has changed its mind.
 
         Raises:
-            SourceError: it is another unit's, or the unit's own is burned: somebody issues
-                twice. Nothing is changed.
+            SourceError: it is another unit's, or the unit's own is burned: the pool has issued
+                it twice. Nothing is changed.
             UnitError: the unit has had its turn.
         """
         self.standing(unit)  # raises when this unit must not have any
         given = {"of_fesn": content.fesn, "of_spid": content.spid, "new_lease_id": lease_id}
         values = {**_of(unit), **given, "at": _now()}
-        with self._transaction() as connection:
-            for row in connection.execute(schema.reserved_beside, values).all():
-                _note(connection, row.fesn, row.uid, "released", row.lease_id)
-            connection.execute(schema.free_reserved_beside, values)
+
+        def work(session: Session) -> None:
+            session.run(statements.release_others, values)
             try:
-                adopted = connection.execute(schema.adopt, values).one_or_none()
-            except IntegrityError:
+                adopted = session.run(statements.adopt, values).fetchone()
+            except sqlite3.IntegrityError:
                 adopted = None  # the unit has burned another content
             if adopted is None:
-                holder = connection.execute(schema.holder, values).one_or_none()
-                raise _issued_twice(unit, content, holder)
-            _note(connection, content.fesn, unit.uid.hex(), "adopted", lease_id)
+                raise _issued_twice(
+                    unit, content, session.run(statements.holder, values).fetchone()
+                )
+
+        self._store.write(work, durable=False)
 
     # ------------------------------------------------------------------ one attempt
 
     def standing(self, unit: Unit) -> Standing:
-        """What earlier attempts did to this unit.
+        """What earlier attempts did to this unit; nothing is written.
 
         Raises:
             AlreadyProvisionedError, UnitRejectedError: it has had its turn.
         """
-        with self._transaction() as connection:
-            row = connection.execute(schema.standing, _of(unit)).one_or_none()
-            if row is None or row.state == ContentState.RESERVED.value:
-                return Standing()
-            if row.state == ContentState.BURNED.value:
-                return Standing(Touched.UNKNOWN if row.last_sent else Touched.PARTIAL)
-            record = connection.execute(schema.record_of, {"of_attempt": row.attempt}).one()
-        final = json.loads(record.json)
+
+        def look(session: Session) -> tuple[sqlite3.Row | None, str]:
+            row = session.run(statements.standing, _of(unit)).fetchone()
+            if row is None or row["state"] in _OPEN:
+                return row, ""
+            final = session.run(statements.record_of, {"of_attempt": row["attempt"]}).fetchone()
+            return row, final["json"]
+
+        row, final_record = self._store.read(look)
+        if row is None or row["state"] == ContentState.RESERVED.value:
+            return Standing()
+        if row["state"] == ContentState.BURNED.value:
+            return Standing(Touched.UNKNOWN if row["last_sent"] else Touched.PARTIAL)
+        final = json.loads(final_record)
         uid = unit.uid.hex().upper()
-        when = f"{final['finished']} as {row.fesn} (record {row.attempt})"
-        if row.state == ContentState.CONSUMED.value:
-            raise AlreadyProvisionedError(f"fob {uid} was provisioned already on {when}")
+        when = f"{final['finished']} as {row['fesn']} (record {row['attempt']})"
+        if row["state"] == ContentState.CONSUMED.value:
+            raise AlreadyProvisionedError(f"fob {uid} was already provisioned on {when}")
         raise UnitRejectedError(
-            f"fob {uid} failed for good on {when}: {final['message']}; put it aside"
+            f"fob {uid} failed for good on {when}: {final['message']}; put it in the reject bin"
         )
 
     def mark(self, lease: Lease, mark: Mark) -> None:
@@ -191,181 +235,160 @@ class Ledger:
         Raises:
             LeaseExpiredError: the content is no longer this lease's.
         """
-        statement = schema.burn if mark is Mark.BURNED else schema.send_last
-        values = {**_of(lease), "at": _now()}
+        statement = statements.burn if mark is Mark.BURNED else statements.send_last
+        values = {**_held(lease), "at": _now()}
         if mark is not Mark.BURNED:
             values["sent"] = int(mark is Mark.LAST_SENT)
-        with self._transaction() as connection:
-            if connection.execute(statement, values).rowcount != 1:
-                raise LeaseExpiredError(
-                    f"container {lease.content.fesn} is no longer leased to this attempt; "
-                    "place the fob again"
-                )
-            _note(connection, lease.content.fesn, values["of_uid"], mark.value, lease.lease_id)
+        if not self._store.write(lambda session: session.run(statement, values).rowcount):
+            raise LeaseExpiredError(
+                f"container {lease.content.fesn} is no longer leased to this attempt; "
+                "place the fob again"
+            )
 
-    def finish(
-        self,
-        attempt: str,
-        text: str,
-        *,
-        disposition: Disposition,
-        unit: Unit | None,
-        lease: Lease | None,
-        state: ContentState | None,
-    ) -> None:
-        """Outcome and record of one attempt, in one transaction.
-
-        ``state`` is what becomes of the leased content; None or BURNED leave it as it is.
-        FREE without a lease is for content that was claimed for the unit and came no further.
+    def finish(self, ending: Ending) -> None:
+        """Outcome, record, and what the source is to be told, in one transaction.
 
         Raises:
             LedgerError: the content cannot come into that state; nothing is written.
         """
-        with self._transaction() as connection:
-            connection.execute(
-                schema.add_record,
-                {
-                    "attempt": attempt,
-                    "uid": unit.uid.hex() if unit else None,
-                    "profile": unit.profile if unit else None,
-                    "disposition": disposition.value,
-                    "json": text,
-                },
-            )
-            if lease is not None and state in _SETTLING:
-                _settle(connection, attempt, lease, state)
-            if lease is None and unit is not None and state is ContentState.FREE:
-                for row in connection.execute(schema.reserved_by, _of(unit)).all():
-                    _note(connection, row.fesn, row.uid, "released", row.lease_id)
-                connection.execute(schema.free_reserved_by, {**_of(unit), "at": _now()})
+        self._store.write(lambda session: _finish(session, ending))
 
     # ------------------------------------------------------------------ looking back
 
     def unfinished(self) -> list[Unfinished]:
         """Units with burned content and no outcome, oldest first."""
-        with self._transaction() as connection:
-            rows = connection.execute(
-                sa.select(content)
-                .where(content.c.state == ContentState.BURNED.value)
-                .order_by(content.c.changed_at)
-            ).all()
+        rows = self._store.read(lambda session: session.run(statements.burned).fetchall())
         return [
-            Unfinished(row.uid.upper(), Content(row.fesn, row.spid), bool(row.last_sent))
+            Unfinished(
+                row["uid"].upper(), Content(row["fesn"], row["spid"]), bool(row["last_sent"])
+            )
             for row in rows
         ]
 
     def counts(self) -> dict[ContentState, int]:
         """How much content is in each state."""
-        with self._transaction() as connection:
-            rows = connection.execute(
-                sa.select(content.c.state, sa.func.count()).group_by(content.c.state)
-            ).all()
-        found = {row[0]: row[1] for row in rows}
+        rows = self._store.read(lambda session: session.run(statements.counts).fetchall())
+        found = {row["state"]: row["pieces"] for row in rows}
         return {state: found.get(state.value, 0) for state in ContentState}
 
-    def records_after(self, attempt: str | None) -> Iterator[str]:
-        """The records written after that one, in order; all of them after None.
+    def record_number(self, attempt: str) -> int:
+        """The number of the record of that attempt.
 
         Raises:
             LedgerError: there is no such record here.
         """
-        with self._transaction() as connection:
-            last = 0
-            if attempt is not None:
-                row = connection.execute(schema.record_of, {"of_attempt": attempt}).one_or_none()
-                if row is None:
-                    raise LedgerError(f"record {attempt} is not in this ledger")
-                last = row.id
-            yield from connection.execute(schema.records_after, {"last": last}).scalars()
+        values = {"of_attempt": attempt}
+        row = self._store.read(lambda session: session.run(statements.record_of, values).fetchone())
+        if row is None:
+            raise LedgerError(f"record {attempt} is not in this ledger")
+        return int(row["id"])
 
-    # ------------------------------------------------------------------ inside
+    def records_after(self, number: int) -> Iterator[StoredRecord]:
+        """Every record with a higher number, in order; 0 begins at the first.
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise LedgerError(
-                f"the ledger {self._engine.url.database} cannot be used: "
-                f"{getattr(error, 'orig', None) or error}"
-            ) from error
+        Read in pages, so that neither the lock is held nor memory filled by a long history.
+        """
+        while True:
+            values = {"last": number, "most": PAGE}
+            rows = self._read_page(values)
+            for row in rows:
+                number = row["id"]
+                yield StoredRecord(number, row["json"])
+            if len(rows) < PAGE:
+                return
 
-    def _prepare(self, path: Path) -> None:
-        with self._transaction() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version not in (0, SCHEMA_VERSION):
-                raise LedgerError(
-                    f"{path} was written by another version of kfasync (schema {version}); "
-                    "use that version, or another data_dir"
-                )
-            metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            for row in connection.execute(schema.reserved).all():
-                _note(connection, row.fesn, row.uid, "released", row.lease_id)
-            connection.execute(schema.free_reserved, {"at": _now()})
-
-
-def _settle(connection: sa.Connection, attempt: str, lease: Lease, state: ContentState) -> None:
-    statement, event = _SETTLING[state]
-    values = {**_of(lease), "at": _now()}
-    if state is not ContentState.FREE:
-        values["by_attempt"] = attempt
-    changed = connection.execute(statement, values).rowcount
-    if not changed and state is ContentState.FREE:
-        return  # the lease ran out, and the content is somebody else's by now
-    if not changed:
-        raise LedgerError(
-            f"container {lease.content.fesn} cannot become {state.value} for fob "
-            f"{lease.unit.uid.hex().upper()}: the ledger has it otherwise; have the ledger "
-            "looked at before the next fob"
+    def _read_page(self, values: dict[str, int]) -> list[sqlite3.Row]:
+        return self._store.read(
+            lambda session: session.run(statements.records_after, values).fetchall()
         )
-    _note(connection, lease.content.fesn, values["of_uid"], event, lease.lease_id)
 
 
-def _issued_twice(unit: Unit, content: Content, holder: Any) -> SourceError:
+_OPEN = (ContentState.RESERVED.value, ContentState.BURNED.value)
+
+
+def _prepare(session: Session, path: Path) -> None:
+    version = session.plain("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        schema.create(session)
+    elif version <= schema.SCHEMA_VERSION:
+        schema.migrate(session, version)
+    else:
+        raise LedgerError(
+            f"{path} was written by a later version of kfasync (schema {version}); "
+            "use that version, or another data_dir"
+        )
+    session.plain(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+    session.run(statements.release_all, {"at": _now()})
+
+
+def _finish(session: Session, ending: Ending) -> None:
+    unit, lease, state, end = ending.unit, ending.lease, ending.state, ending.end
+    now = _now()
+    session.run(
+        statements.add_record,
+        {
+            "new_attempt": ending.attempt,
+            "new_uid": unit.uid.hex() if unit else None,
+            "new_profile": unit.profile if unit else None,
+            "new_disposition": ending.disposition.value,
+            "new_json": ending.record,
+        },
+    )
+    if lease is not None and state in _SETTLING:
+        values = {**_held(lease), "at": now, "by_attempt": ending.attempt}
+        settled = session.run(_SETTLING[state], values).rowcount
+        # A lease that ran out, of content that is somebody else's by now, has nothing to free.
+        if not settled and state is not ContentState.FREE:
+            raise LedgerError(
+                f"container {lease.content.fesn} cannot become {state.value} for fob "
+                f"{lease.unit.uid.hex().upper()}: the ledger has it otherwise; have the ledger "
+                "checked before the next fob"
+            )
+    if lease is None and unit is not None and state is ContentState.FREE:
+        session.run(statements.release_unit, {**_of(unit), "at": now})
+    if end is not None:
+        session.run(
+            statements.post,
+            {
+                "new_source": ending.source,
+                "new_uid": end.uid.hex(),
+                "new_lease_id": end.lease_id,
+                "new_end": end.kind.value,
+                "new_outcome": end.outcome.value,
+                "new_touched": end.touched.value,
+                "new_record_sha256": end.record_sha256,
+                "new_created_at": now,
+            },
+        )
+
+
+def _issued_twice(unit: Unit, content: Content, holder: sqlite3.Row | None) -> SourceError:
     """What to say of content that must not go to this unit; ``holder`` is its row, if any."""
     uid = unit.uid.hex().upper()
-    if holder is None or holder.uid is None:
+    if holder is None or holder["uid"] is None:
         what = f"fob {uid} was leased container {content.fesn} and has been written with another"
-    elif holder.spid != content.spid:
+    elif holder["spid"] != content.spid:
         what = f"FESN {content.fesn} was leased to fob {uid} and has been issued with another SPID"
     else:
         what = (
             f"container {content.fesn} was leased to fob {uid} and is fob "
-            f"{holder.uid.upper()}'s ({holder.state})"
+            f"{holder['uid'].upper()}'s ({holder['state']})"
         )
     return SourceError(
-        f"{what}: the source issues twice, and nothing was sent to the fob; have the source "
-        "looked at before the next fob"
+        f"{what}: the source issues twice, and nothing was sent to the fob; have the source checked"
     )
 
 
-def _of(what: Unit | Lease) -> dict[str, Any]:
-    """Whose rows a statement is about."""
-    if isinstance(what, Unit):
-        return {"of_uid": what.uid.hex(), "of_profile": what.profile}
+def _of(unit: Unit) -> dict[str, str]:
+    return {"of_uid": unit.uid.hex(), "of_profile": unit.profile}
+
+
+def _held(lease: Lease) -> dict[str, str | int]:
     return {
-        "of_fesn": what.content.fesn,
-        "of_lease_id": what.lease_id,
-        "of_uid": what.unit.uid.hex(),
+        "of_fesn": lease.content.fesn,
+        "of_lease_id": lease.lease_id,
+        "of_uid": lease.unit.uid.hex(),
     }
-
-
-def _note(connection: sa.Connection, fesn: str, uid: str, event: str, lease_id: str) -> None:
-    values = {"at": _now(), "fesn": fesn, "uid": uid, "event": event, "lease_id": lease_id}
-    connection.execute(schema.note, values)
-
-
-def _configure(connection: Any, _: object) -> None:
-    # The driver's own transaction handling begins too late for BEGIN IMMEDIATE.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _now() -> str:

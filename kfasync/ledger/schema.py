@@ -1,17 +1,20 @@
-"""The tables of the ledger, and the statements of a fob's way through them.
+"""The tables of the ledger, what the database itself refuses, and the file's versions.
 
-The statements are made once, with named parameters: SQLAlchemy takes ten times as long to
-put one together as SQLite takes to carry it out.
+The triggers are the last line: code that would move content backwards from BURNED, or to
+another unit, fails in the database. They write the journal too, so that no change can be made
+without its line.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kfasync.ledger.sqlite import Session
 from kfasync.model import ContentState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -25,7 +28,7 @@ content = sa.Table(
     sa.Column("profile", sa.Text),
     sa.Column("lease_id", sa.Text),
     sa.Column("attempt", sa.Text),  # the one that gave it its outcome
-    sa.Column("last_sent", sa.Integer, nullable=False, default=0),
+    sa.Column("last_sent", sa.Integer, nullable=False),
     sa.Column("changed_at", sa.Text, nullable=False),
     # A unit gets one content in its life, and a claim against that fails in the database.
     sa.UniqueConstraint("uid", "profile"),
@@ -61,112 +64,93 @@ record = sa.Table(
     sqlite_autoincrement=True,
 )
 
-_FREE, _RESERVED, _BURNED, _CONSUMED, _QUARANTINED = (state.value for state in ContentState)
-_state = content.c.state
-_unit = (content.c.uid == sa.bindparam("of_uid")) & (
-    content.c.profile == sa.bindparam("of_profile")
+# What the source of the content has still to hear. A row goes when the source has acknowledged
+# it; one that the source has refused for good stays, with the reason, until a person looks.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("uid", sa.Text, nullable=False),
+    sa.Column("lease_id", sa.Text, nullable=False),  # as the source calls it
+    sa.Column("end", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("touched", sa.Text, nullable=False),
+    sa.Column("record_sha256", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("problem", sa.Text),
+    sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("outbox_by_source", "source", "refused", "id"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
 )
-_lease = (
-    (content.c.fesn == sa.bindparam("of_fesn"))
-    & (content.c.lease_id == sa.bindparam("of_lease_id"))
-    & (content.c.uid == sa.bindparam("of_uid"))
-)
-_changed: dict[str, Any] = {"changed_at": sa.bindparam("at")}
-_freed: dict[str, Any] = {
-    "state": _FREE,
-    "uid": None,
-    "profile": None,
-    "lease_id": None,
-    "attempt": None,
-    **_changed,
-}
 
-# Chosen and taken in one statement: who reads first and writes after gives two lanes the same.
-claim = (
-    sa.update(content)
-    .where(
-        content.c.fesn
-        == sa.func.coalesce(
-            sa.select(content.c.fesn)
-            .where(_unit, sa.or_(_state == _RESERVED, _state == _BURNED))
-            .scalar_subquery(),
-            sa.select(content.c.fesn)
-            .where(_state == _FREE)
-            .order_by(content.c.fesn)
-            .limit(1)
-            .scalar_subquery(),
-        )
-    )
-    .values(
-        state=sa.case((_state == _FREE, _RESERVED), else_=_state),
-        uid=sa.bindparam("of_uid"),
-        profile=sa.bindparam("of_profile"),
-        lease_id=sa.bindparam("new_lease_id"),
-        **_changed,
-    )
-    .returning(content.c.fesn, content.c.spid)
+_JOURNAL = "INSERT INTO journal (at, fesn, uid, event, lease_id) VALUES"
+TRIGGERS = (
+    """
+    CREATE TRIGGER content_forward BEFORE UPDATE ON content
+    WHEN NOT CASE OLD.state
+        WHEN 'FREE' THEN NEW.state IN ('FREE', 'RESERVED')
+        WHEN 'RESERVED' THEN NEW.state IN ('FREE', 'RESERVED', 'BURNED')
+        WHEN 'BURNED' THEN NEW.state IN ('BURNED', 'CONSUMED', 'QUARANTINED')
+        ELSE NEW.state = OLD.state END
+    BEGIN SELECT RAISE(ABORT, 'content never goes backwards'); END
+    """,
+    """
+    CREATE TRIGGER content_bound BEFORE UPDATE ON content
+    WHEN OLD.state NOT IN ('FREE', 'RESERVED') AND NOT (
+        NEW.fesn IS OLD.fesn AND NEW.spid IS OLD.spid
+        AND NEW.uid IS OLD.uid AND NEW.profile IS OLD.profile)
+    BEGIN SELECT RAISE(ABORT, 'burned content belongs to its unit for ever'); END
+    """,
+    """
+    CREATE TRIGGER content_kept BEFORE DELETE ON content WHEN OLD.state <> 'FREE'
+    BEGIN SELECT RAISE(ABORT, 'content that was issued is never forgotten'); END
+    """,
+    f"""
+    CREATE TRIGGER content_arrives AFTER INSERT ON content WHEN NEW.state <> 'FREE'
+    BEGIN {_JOURNAL} (NEW.changed_at, NEW.fesn, NEW.uid, 'reserved', NEW.lease_id); END
+    """,
+    f"""
+    CREATE TRIGGER content_changes AFTER UPDATE ON content
+    BEGIN {_JOURNAL} (NEW.changed_at, NEW.fesn, coalesce(NEW.uid, OLD.uid), CASE
+        WHEN NEW.state = 'FREE' THEN 'released'
+        WHEN NEW.state IN ('CONSUMED', 'QUARANTINED') THEN lower(NEW.state)
+        WHEN NEW.lease_id IS NOT OLD.lease_id THEN 'reserved'
+        WHEN NEW.last_sent > OLD.last_sent THEN 'last-sent'
+        WHEN NEW.last_sent < OLD.last_sent THEN 'still-open'
+        ELSE 'burned' END, coalesce(NEW.lease_id, OLD.lease_id)); END
+    """,
 )
-# Content that has come from elsewhere: new here, free here, or the unit's own already. Nothing
-# is changed, and no row returned, when it is another unit's or was issued with another SPID.
-_arrived = sqlite.insert(content).values(
-    fesn=sa.bindparam("of_fesn"),
-    spid=sa.bindparam("of_spid"),
-    state=_RESERVED,
-    uid=sa.bindparam("of_uid"),
-    profile=sa.bindparam("of_profile"),
-    lease_id=sa.bindparam("new_lease_id"),
-    **_changed,
-)
-adopt = _arrived.on_conflict_do_update(
-    index_elements=[content.c.fesn],
-    set_={
-        "state": sa.case((_state == _FREE, _RESERVED), else_=_state),
-        **{
-            name: _arrived.excluded[name]
-            for name in ("spid", "uid", "profile", "lease_id", "changed_at")
-        },
-    },
-    where=sa.or_(
-        _state == _FREE,
-        _unit
-        & (content.c.spid == _arrived.excluded.spid)
-        & sa.or_(_state == _RESERVED, _state == _BURNED),
-    ),
-).returning(content.c.state)
-holder = sa.select(content).where(content.c.fesn == sa.bindparam("of_fesn"))
-standing = sa.select(content).where(_unit)
-burn = (
-    sa.update(content)
-    .where(_lease, sa.or_(_state == _RESERVED, _state == _BURNED))
-    .values(state=_BURNED, **_changed)
-)
-send_last = (
-    sa.update(content)
-    .where(_lease, _state == _BURNED)
-    .values(last_sent=sa.bindparam("sent"), **_changed)
-)
-consume = (
-    sa.update(content)
-    .where(_lease, _state == _BURNED, content.c.last_sent == 1)
-    .values(state=_CONSUMED, attempt=sa.bindparam("by_attempt"), **_changed)
-)
-quarantine = (
-    sa.update(content)
-    .where(_lease, _state == _BURNED)
-    .values(state=_QUARANTINED, attempt=sa.bindparam("by_attempt"), **_changed)
-)
-free = sa.update(content).where(_lease, _state == _RESERVED).values(**_freed)
-reserved = sa.select(content).where(_state == _RESERVED)
-reserved_by = reserved.where(_unit)
-free_reserved = sa.update(content).where(_state == _RESERVED).values(**_freed)
-free_reserved_by = free_reserved.where(_unit)
-reserved_beside = reserved_by.where(content.c.fesn != sa.bindparam("of_fesn"))
-free_reserved_beside = free_reserved_by.where(content.c.fesn != sa.bindparam("of_fesn"))
-note = sa.insert(journal)
-add_record = sa.insert(record)
-record_of = sa.select(record.c.id, record.c.json).where(
-    record.c.attempt == sa.bindparam("of_attempt")
-)
-records_after = (
-    sa.select(record.c.json).where(record.c.id > sa.bindparam("last")).order_by(record.c.id)
-)
+
+
+def create(session: Session) -> None:
+    """Make all of it in an empty file."""
+    for table in (content, journal, record, outbox):
+        _create_table(session, table)
+    for trigger in TRIGGERS:
+        session.plain(trigger)
+
+
+def migrate(session: Session, version: int) -> None:
+    """Bring a file of an earlier version up to this one; forward only."""
+    for number in range(version, SCHEMA_VERSION):
+        _MIGRATIONS[number](session)
+
+
+def _outbox_and_triggers(session: Session) -> None:
+    _create_table(session, outbox)
+    for trigger in TRIGGERS:
+        session.plain(trigger)
+
+
+# From the version that is the key to the next one.
+_MIGRATIONS: dict[int, Callable[[Session], None]] = {1: _outbox_and_triggers}
+
+
+def _create_table(session: Session, table: sa.Table) -> None:
+    dialect = sqlite.dialect()
+    session.plain(str(CreateTable(table).compile(dialect=dialect)))
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        session.plain(str(CreateIndex(index).compile(dialect=dialect)))

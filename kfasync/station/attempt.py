@@ -16,6 +16,7 @@ from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
 from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.errors import KfError, LeaseExpiredError
+from kfasync.ledger.ledger import Ending
 from kfasync.model import ContentState, Lease, Mark, Scp03Mode, Stage, Standing, Unit
 from kfasync.station.desk import Desk
 from kfasync.station.journal import Journal
@@ -141,12 +142,15 @@ class Attempt:
             # is reserved for this UID may be that of another fob of the same UID.
             content = ContentState.FREE
         record = self._record(verdict)
-        self._desk.audit.finish(
-            record,
-            disposition=verdict.disposition,
-            unit=state.unit,
-            lease=state.lease,
-            state=content,
+        self._desk.ledger.finish(
+            Ending(
+                attempt=record.attempt,
+                record=record.json(),
+                disposition=verdict.disposition,
+                unit=state.unit,
+                lease=state.lease,
+                state=content,
+            )
         )
         if state.lease is not None:
             from_thread.run(self._hand_back, state.lease, content, verdict)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import msgspec
 
-from kfasync.audit.log import AuditLog
 from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.sources import Source
 from kfasync.core.profile import CardProfile
@@ -15,6 +14,7 @@ from kfasync.ledger.ledger import Ledger
 from kfasync.model import Unit
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.station.events import LaneEvent
+from kfasync.station.follower import Follower
 
 
 class Roster:
@@ -50,6 +50,7 @@ class Desk(msgspec.Struct, frozen=True):
     """Everything a lane needs besides its reader.
 
     ``provider`` is the vendor's library that the content comes from, if it comes from one.
+    ``followers`` are woken after every attempt.
     """
 
     station: str
@@ -59,7 +60,7 @@ class Desk(msgspec.Struct, frozen=True):
     path: CryptoPath
     source: Source
     ledger: Ledger
-    audit: AuditLog
     roster: Roster
     tell: Callable[[LaneEvent], None]
     provider: LibraryFacts | None = None
+    followers: tuple[Follower, ...] = ()

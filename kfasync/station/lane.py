@@ -151,6 +151,8 @@ class Lane:
 
     def _conclude(self, conclusion: Conclusion) -> None:
         record = conclusion.record
+        for follower in self._desk.followers:
+            follower.wake()
         self._tell(LaneState.DONE, stage=record.stage, uid=record.uid or "", record=record)
         if self._guard.stops(conclusion.verdict):
             self._stop(conclusion.verdict.message)

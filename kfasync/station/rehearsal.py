@@ -9,6 +9,7 @@ from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.follower import Notice, ignore
 from kfasync.station.station import open_station
 
 
@@ -42,6 +43,7 @@ async def rehearse(
     tell: Callable[[LaneEvent], None],
     names: Iterable[str],
     fobs: Iterable[SimulatedFob],
+    notice: Callable[[Notice], None] = ignore,
 ) -> None:
     """Run the configured station until every fob has had its turn."""
     readers = SimulatedReaders(names)
@@ -52,7 +54,7 @@ async def rehearse(
         operator.see(event)
 
     async with (
-        open_station(loaded, readers, tell_both) as station,
+        open_station(loaded, readers, tell_both, notice) as station,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(station.run)

@@ -21,6 +21,7 @@ from kfasync.station.attempt import Conclusion
 from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent
+from kfasync.station.follower import Follower, Notice, ignore
 from kfasync.station.lane import Lane
 
 
@@ -41,7 +42,7 @@ class Station:
         A lane begins with the first news of its reader, so that readers may come later.
         """
         lanes: dict[str, Lane] = {}
-        async with anyio.create_task_group() as tasks, self._readers.watch() as news:
+        async with self._followed() as tasks, self._readers.watch() as news:
             async for event in news:
                 if names and event.reader not in names:
                     continue
@@ -66,7 +67,7 @@ class Station:
         name = _the_reader(name, await to_thread.run_sync(self._readers.names))
         lane = Lane(0, self._readers.reader(name), self._desk)
         result: Conclusion | KfError | None = None
-        async with anyio.create_task_group() as tasks:
+        async with self._followed() as tasks:
             tasks.start_soon(self._listen, lane, name)
             with anyio.move_on_after(timeout_s) as waiting:
                 await lane.placed()
@@ -77,6 +78,19 @@ class Station:
         if result is None:
             raise LinkError(f"no fob was placed on reader {name} within {timeout_s:g} s")
         return result
+
+    @asynccontextmanager
+    async def _followed(self) -> AsyncIterator[TaskGroup]:
+        """A task group in which the followers run; they catch up once more at its end."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                for follower in self._desk.followers:
+                    tasks.start_soon(follower.run)
+                yield tasks
+        finally:
+            with anyio.CancelScope(shield=True):
+                for follower in self._desk.followers:
+                    await follower.catch_up()
 
     async def _listen(self, lane: Lane, name: str) -> None:
         async with self._readers.watch() as news:
@@ -96,15 +110,22 @@ class Station:
 
 @asynccontextmanager
 async def open_station(
-    loaded: LoadedConfig, readers: Readers, tell: Callable[[LaneEvent], None]
+    loaded: LoadedConfig,
+    readers: Readers,
+    tell: Callable[[LaneEvent], None],
+    notice: Callable[[Notice], None] = ignore,
 ) -> AsyncIterator[Station]:
     """Put a station together from its configuration, and take it down again.
 
+    Args:
+        tell: told what the lanes do, from whatever thread it happens in.
+        notice: told when the audit file, say, falls behind the ledger or has caught up.
+
     Raises:
-        KfError: some part of it is not to be had; no card has been touched.
+        KfError: some part of it is not available; no card has been touched.
     """
     with ExitStack() as parts:
-        desk = await to_thread.run_sync(_set_up, loaded, tell, parts)
+        desk = await to_thread.run_sync(_set_up, loaded, tell, notice, parts)
         try:
             yield Station(desk, readers)
         finally:
@@ -113,7 +134,12 @@ async def open_station(
                 await to_thread.run_sync(parts.close)
 
 
-def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None], parts: ExitStack) -> Desk:
+def _set_up(
+    loaded: LoadedConfig,
+    tell: Callable[[LaneEvent], None],
+    notice: Callable[[Notice], None],
+    parts: ExitStack,
+) -> Desk:
     """Open everything; ``parts`` closes it again, also when this fails halfway."""
     config = loaded.config
     path = config.crypto.choose()
@@ -139,10 +165,15 @@ def _set_up(loaded: LoadedConfig, tell: Callable[[LaneEvent], None], parts: Exit
         source=source,
         provider=provider,
         ledger=ledger,
-        audit=audit,
+        followers=(audit_follower(audit, notice),),
         roster=Roster(),
         tell=tell,
     )
+
+
+def audit_follower(audit: AuditLog, notice: Callable[[Notice], None]) -> Follower:
+    """The follower that writes the audit file."""
+    return Follower("audit log", lambda: to_thread.run_sync(audit.follow), notice)
 
 
 def _provider(

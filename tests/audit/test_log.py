@@ -5,14 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kfasync.audit.log import FILE_NAME, AuditLog
-from kfasync.audit.record import AttemptRecord
+from kfasync.audit.log import FILE_NAME, TAIL, AuditLog
 from kfasync.errors import LedgerError
-from kfasync.ledger.ledger import Ledger
+from kfasync.ledger.ledger import Ending, Ledger
 from kfasync.model import Disposition
 
 
@@ -27,9 +25,7 @@ def write(ledger: Ledger, *attempts: str) -> list[str]:
     """Records in the ledger, which the file has not got yet."""
     texts = [f'{{"attempt":"{attempt}"}}' for attempt in attempts]
     for attempt, text in zip(attempts, texts, strict=True):
-        ledger.finish(
-            attempt, text, disposition=Disposition.ERROR, unit=None, lease=None, state=None
-        )
+        ledger.finish(Ending(attempt=attempt, record=text, disposition=Disposition.ERROR))
     return texts
 
 
@@ -82,6 +78,8 @@ def test_what_a_crash_left_is_completed(tmp_path: Path, ledger: Ledger, left: by
         ('{"attempt":"of another ledger"}\n', "record of another ledger is not in this ledger"),
         ("not a record\n", "its last line is not a record; move the file away"),
         ('{"other":1}\n', "its last line is not a record"),
+        ("5\n", "its last line is not a record"),
+        ("x" * (TAIL + 1), "its last line is not a record"),
     ],
 )
 def test_the_file_of_somebody_else_is_refused_and_kept(
@@ -111,38 +109,31 @@ def test_a_file_that_cannot_be_written_is_a_ledger_error(
 def test_what_the_file_could_not_take_goes_before_the_next_record(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    def finish(attempt: str) -> None:
-        values: dict[str, Any] = dict.fromkeys(AttemptRecord.__struct_fields__)
-        record = AttemptRecord(**values | {"attempt": attempt})
-        log.finish(record, disposition=Disposition.ERROR, unit=None, lease=None, state=None)
-
     log = AuditLog.open(tmp_path, ledger)
-    finish("one")
+    texts = write(ledger, "one")
+    log.follow()
     (tmp_path / FILE_NAME).rename(tmp_path / "aside")
     (tmp_path / FILE_NAME).mkdir()
+    texts += write(ledger, "two")
     with pytest.raises(LedgerError, match="cannot be written"):
-        finish("two")
+        log.follow()
     (tmp_path / FILE_NAME).rmdir()
     (tmp_path / "aside").rename(tmp_path / FILE_NAME)
-    finish("three")
-    finish("four")
-    assert [json.loads(line)["attempt"] for line in lines(tmp_path)] == [
-        "one",
-        "two",
-        "three",
-        "four",
-    ]
+    texts += write(ledger, "three")
+    log.follow()
+    assert lines(tmp_path) == texts
 
 
 FULL_DISK = """
 import pathlib, resource, signal, sys
 from kfasync.errors import LedgerError
 from kfasync.audit.log import FILE_NAME, AuditLog
+from kfasync.ledger.ledger import StoredRecord
 
 class Records:
-    def records_after(self, attempt):
-        records = ['{"attempt":"one"}', '{"attempt":"two","filler":"%s"}' % ("x" * 400)]
-        return records if attempt is None else records[1:]
+    def records_after(self, number):
+        yield StoredRecord(1, '{"attempt":"one"}')
+        yield StoredRecord(2, '{"attempt":"two","filler":"%s"}' % ("x" * 400))
 
 log = AuditLog(pathlib.Path(sys.argv[1]) / FILE_NAME, Records())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

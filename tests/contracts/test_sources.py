@@ -12,7 +12,7 @@ import pytest
 from kfasync.contracts.sources import Source
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import SourceError, UnitError
-from kfasync.ledger.ledger import Ledger
+from kfasync.ledger.ledger import Ending, Ledger
 from kfasync.model import ContentState, Disposition, Lease, Mark, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.provider.context import PoolCounts
@@ -44,12 +44,14 @@ class Shelf(msgspec.Struct):
         self.ends += 1
         text = '{"finished":"then","message":"why"}'
         self.ledger.finish(
-            str(self.ends),
-            text,
-            disposition=Disposition.ERROR,
-            unit=lease.unit,
-            lease=lease,
-            state=state,
+            Ending(
+                attempt=str(self.ends),
+                record=text,
+                disposition=Disposition.ERROR,
+                unit=lease.unit,
+                lease=lease,
+                state=state,
+            )
         )
 
     def states(self) -> dict[ContentState, int]:

@@ -108,7 +108,7 @@ def test_a_fob_that_passed_is_sent_nothing_more(tmp_path: Path, reader: str, pla
     before = len(fob.log)
     code, record = provision_json(config, reader)
     assert (code, record["disposition"]) == (1, "already-provisioned")
-    assert "provisioned already on 20" in record["message"]
+    assert "already provisioned on 20" in record["message"]
     # The UID is the reader's to tell; nothing else was asked.
     assert [header for header, _ in fob.log[before:]] == [GET_UID[:4]]
 

@@ -29,7 +29,8 @@ from kfasync.sources.containers import ContainerSource
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, load
 from kfasync.station.desk import Desk, Roster
 from kfasync.station.events import LaneEvent, LaneState
-from kfasync.station.station import Station
+from kfasync.station.follower import Notice
+from kfasync.station.station import Station, audit_follower
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of hanging
@@ -134,6 +135,7 @@ def open_desk(
     loaded: LoadedConfig,
     tell: Callable[[LaneEvent], None] = lambda event: None,
     around: Callable[[Source], Source] = lambda source: source,
+    notice: Callable[[Notice], None] = lambda notice: None,
 ) -> Iterator[Desk]:
     """The desk of a configuration; ``around`` puts something before its source."""
     config = loaded.config
@@ -157,7 +159,7 @@ def open_desk(
             path=path,
             source=around(source),
             ledger=ledger,
-            audit=AuditLog.open(directory, ledger),
+            followers=(audit_follower(AuditLog.open(directory, ledger), notice),),
             roster=Roster(),
             tell=tell,
         )
@@ -170,6 +172,7 @@ class Floor:
 
     Attributes:
         shown: everything the lanes told, in order.
+        notices: everything the followers told, in order.
         cancel: stop the station, as from the keyboard.
         on_step: called in the lane's own thread right before command n of a fob leaves.
     """
@@ -179,6 +182,7 @@ class Floor:
         self.readers = SimulatedReaders(readers)
         self.fobs = Fobs(loaded)
         self.shown: list[LaneEvent] = []
+        self.notices: list[Notice] = []
         self.on_step: dict[int, Callable[[], None]] = {}
         self.desk: Desk
         self.cancel: Callable[[], None]
@@ -234,7 +238,7 @@ async def floor(
     """A station that is at work for as long as the context is open."""
     place = Floor(loaded, readers)
     try:
-        with open_desk(loaded, place.tell, around) as place.desk:
+        with open_desk(loaded, place.tell, around, place.notices.append) as place.desk:
             async with anyio.create_task_group() as tasks:
                 place.cancel = tasks.cancel_scope.cancel
                 tasks.start_soon(Station(place.desk, place.readers).run)

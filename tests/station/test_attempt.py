@@ -274,7 +274,8 @@ async def test_a_fault_of_the_program_is_an_error_that_quotes_nothing(
     with open_desk(loaded) as desk:
         with pytest.raises(RuntimeError):
             await attempt(desk, Fobs(loaded).make(), progress=progress)
-        (text,) = desk.ledger.records_after(None)
+        (record,) = desk.ledger.records_after(0)
+        text = record.text
         assert '"disposition":"error"' in text
         assert '"cause":"RuntimeError"' in text
         assert "8b4b8d7e" not in text

@@ -1,5 +1,6 @@
 """A lane on simulated readers: what a fob does to it, and what it does to the fob."""
 
+import json
 from pathlib import Path
 
 import anyio
@@ -31,6 +32,7 @@ from tests.station.desks import (
     Floor,
     floor,
     furnish,
+    sql,
     timeout,
 )
 
@@ -421,7 +423,7 @@ async def test_a_bound_uid_takes_its_content_to_whoever_shows_it(tmp_path: Path)
 
 async def test_no_pass_is_shown_that_the_ledger_has_not_got(tmp_path: Path) -> None:
     async with floor(furnish(tmp_path), ["A", "B"]) as place:
-        place.on_step[COMMANDS] = lambda: drop(place, "record")
+        place.on_step[COMMANDS] = lambda: hide(place, "record")
         place.readers.place("A", fob := place.fobs.make())
         stopped = await place.until("A", LaneState.DONE, LaneState.STOPPED)
         assert stopped.state is LaneState.STOPPED
@@ -429,6 +431,7 @@ async def test_no_pass_is_shown_that_the_ledger_has_not_got(tmp_path: Path) -> N
         assert place.records() == []
         assert fob.lifecycle is Lifecycle.FACTORY
         place.readers.remove("A")
+    sql(place.directory, "ALTER TABLE hidden RENAME TO record")
     # The next run knows that only the fob can tell, and asks it.
     async with floor(load(tmp_path / "station.toml")) as place:
         assert [left.last_sent for left in place.desk.ledger.unfinished()] == [True]
@@ -439,25 +442,28 @@ async def test_a_ledger_that_cannot_burn_stops_the_lane_before_the_first_block(
     tmp_path: Path,
 ) -> None:
     async with floor(furnish(tmp_path)) as place:
-        place.on_step[EXTERNAL_AUTHENTICATE] = lambda: drop(place, "journal")
+        place.on_step[EXTERNAL_AUTHENTICATE] = lambda: hide(place, "content")
         place.readers.place("A", fob := place.fobs.make())
         await place.until("A", LaneState.STOPPED)
         assert len(fob.log) == EXTERNAL_AUTHENTICATE
 
 
-async def test_a_log_that_cannot_be_written_stops_the_lane_and_not_the_truth(
+async def test_a_log_that_cannot_be_written_stops_no_fob_and_is_completed_later(
     tmp_path: Path,
 ) -> None:
-    loaded = furnish(tmp_path)
-    async with floor(loaded) as place:
-        (place.directory / "audit.jsonl").symlink_to("/dev/full")
-        place.readers.place("A", fob := place.fobs.make())
-        stopped = await place.until("A", LaneState.DONE, LaneState.STOPPED)
-        assert stopped.state is LaneState.STOPPED
-        assert "audit.jsonl cannot be written" in stopped.message
-        assert place.counts() == {"FREE": 1, "CONSUMED": 1}
-        assert fob.lifecycle is Lifecycle.FACTORY
+    async with floor(furnish(tmp_path)) as place:
+        log = place.directory / "audit.jsonl"
+        log.symlink_to("/dev/full")
+        records = [await place.serve("A", place.fobs.make()) for _ in range(2)]
+        assert [record.outcome for record in records] == ["pass", "pass"]
+        (behind,) = place.notices
+        assert behind.follower == "audit log"
+        assert "audit.jsonl cannot be written" in behind.problem
+        log.unlink()
+    assert [notice.problem for notice in place.notices] == [behind.problem, ""]
+    written = [json.loads(line)["attempt"] for line in log.read_text().splitlines()]
+    assert written == [record.attempt for record in records]
 
 
-def drop(place: Floor, table: str) -> None:
-    place.sql(f"DROP TABLE {table}")
+def hide(place: Floor, table: str) -> None:
+    place.sql(f"ALTER TABLE {table} RENAME TO hidden")

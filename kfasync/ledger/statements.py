@@ -1,0 +1,168 @@
+"""The statements of a fob's way through the ledger.
+
+Each takes its values under names of its own: ``of_`` for what it looks for, ``new_`` for what
+it writes.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from kfasync.ledger.schema import content, outbox, record
+from kfasync.model import ContentState
+
+_FREE, _RESERVED, _BURNED, _CONSUMED, _QUARANTINED = (state.value for state in ContentState)
+_state = content.c.state
+_unit = (content.c.uid == sa.bindparam("of_uid")) & (
+    content.c.profile == sa.bindparam("of_profile")
+)
+_lease = (
+    (content.c.fesn == sa.bindparam("of_fesn"))
+    & (content.c.lease_id == sa.bindparam("of_lease_id"))
+    & (content.c.uid == sa.bindparam("of_uid"))
+)
+_changed: dict[str, Any] = {"changed_at": sa.bindparam("at")}
+_freed: dict[str, Any] = {
+    "state": _FREE,
+    "uid": None,
+    "profile": None,
+    "lease_id": None,
+    "attempt": None,
+    **_changed,
+}
+
+# ------------------------------------------------------------------ what is on offer
+
+free = sa.select(content.c.fesn, content.c.spid).where(_state == _FREE)
+withdraw = sa.delete(content).where(content.c.fesn == sa.bindparam("of_fesn"), _state == _FREE)
+# Content that is there already stays as it is.
+offer = (
+    sqlite.insert(content)
+    .values(
+        fesn=sa.bindparam("new_fesn"),
+        spid=sa.bindparam("new_spid"),
+        state=_FREE,
+        last_sent=0,
+        **_changed,
+    )
+    .on_conflict_do_nothing()
+)
+_offered = sa.func.json_each(sa.bindparam("offered")).table_valued("key", "value")
+# Of those offered, by FESN and SPID, the ones that are known with another SPID.
+renamed = (
+    sa.select(content.c.fesn, _offered.c.value.label("spid"))
+    .select_from(_offered.join(content, content.c.fesn == _offered.c.key))
+    .where(content.c.spid != _offered.c.value)
+)
+
+# ------------------------------------------------------------------ whose it is
+
+# Chosen and taken in one statement: who reads first and writes after gives two lanes the same.
+claim = (
+    sa.update(content)
+    .where(
+        content.c.fesn
+        == sa.func.coalesce(
+            sa.select(content.c.fesn)
+            .where(_unit, sa.or_(_state == _RESERVED, _state == _BURNED))
+            .scalar_subquery(),
+            sa.select(content.c.fesn)
+            .where(_state == _FREE)
+            .order_by(content.c.fesn)
+            .limit(1)
+            .scalar_subquery(),
+        )
+    )
+    .values(
+        state=sa.case((_state == _FREE, _RESERVED), else_=_state),
+        uid=sa.bindparam("of_uid"),
+        profile=sa.bindparam("of_profile"),
+        lease_id=sa.bindparam("new_lease_id"),
+        **_changed,
+    )
+    .returning(content.c.fesn, content.c.spid)
+)
+# Content that has come from elsewhere: new here, free here, or the unit's own already. Nothing
+# is changed, and no row returned, when it is another unit's or was issued with another SPID.
+_arrived = sqlite.insert(content).values(
+    fesn=sa.bindparam("of_fesn"),
+    spid=sa.bindparam("of_spid"),
+    state=_RESERVED,
+    uid=sa.bindparam("of_uid"),
+    profile=sa.bindparam("of_profile"),
+    lease_id=sa.bindparam("new_lease_id"),
+    last_sent=0,
+    **_changed,
+)
+adopt = _arrived.on_conflict_do_update(
+    index_elements=[content.c.fesn],
+    set_={
+        "state": sa.case((_state == _FREE, _RESERVED), else_=_state),
+        **{
+            name: _arrived.excluded[name]
+            for name in ("spid", "uid", "profile", "lease_id", "changed_at")
+        },
+    },
+    where=sa.or_(
+        _state == _FREE,
+        _unit
+        & (content.c.spid == _arrived.excluded.spid)
+        & sa.or_(_state == _RESERVED, _state == _BURNED),
+    ),
+).returning(content.c.state)
+holder = sa.select(content).where(content.c.fesn == sa.bindparam("of_fesn"))
+standing = sa.select(content).where(_unit)
+
+# ------------------------------------------------------------------ what became of it
+
+burn = (
+    sa.update(content)
+    .where(_lease, sa.or_(_state == _RESERVED, _state == _BURNED))
+    .values(state=_BURNED, **_changed)
+)
+send_last = (
+    sa.update(content)
+    .where(_lease, _state == _BURNED)
+    .values(last_sent=sa.bindparam("sent"), **_changed)
+)
+consume = (
+    sa.update(content)
+    .where(_lease, _state == _BURNED, content.c.last_sent == 1)
+    .values(state=_CONSUMED, attempt=sa.bindparam("by_attempt"), **_changed)
+)
+quarantine = (
+    sa.update(content)
+    .where(_lease, _state == _BURNED)
+    .values(state=_QUARANTINED, attempt=sa.bindparam("by_attempt"), **_changed)
+)
+release = sa.update(content).where(_lease, _state == _RESERVED).values(**_freed)
+release_all = sa.update(content).where(_state == _RESERVED).values(**_freed)
+release_unit = release_all.where(_unit)
+release_others = release_unit.where(content.c.fesn != sa.bindparam("of_fesn"))
+
+# ------------------------------------------------------------------ records
+
+add_record = sa.insert(record).values(
+    {name: sa.bindparam(f"new_{name}") for name in ("attempt", "uid", "profile", "disposition")}
+    | {"json": sa.bindparam("new_json")}
+)
+record_of = sa.select(record.c.id, record.c.json).where(
+    record.c.attempt == sa.bindparam("of_attempt")
+)
+records_after = (
+    sa.select(record.c.id, record.c.json)
+    .where(record.c.id > sa.bindparam("last"))
+    .order_by(record.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+# ------------------------------------------------------------------ looking back
+
+burned = sa.select(content).where(_state == _BURNED).order_by(content.c.changed_at)
+counts = sa.select(_state, sa.func.count().label("pieces")).group_by(_state)
+
+# ------------------------------------------------------------------ the outbox
+
+_OUTBOX = ("source", "uid", "lease_id", "end", "outcome", "touched", "record_sha256", "created_at")
+post = sa.insert(outbox).values({name: sa.bindparam(f"new_{name}") for name in _OUTBOX})
