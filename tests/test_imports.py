@@ -39,6 +39,7 @@ ALLOWED = {
     "kfasync.audit": GROUND | {"kfasync.contracts", "kfasync.ledger", "kfasync.audit", "msgspec"},
     "kfasync.station": STATION | {"msgspec", "anyio"},
     "kfasync.bench": BELOW | {"kfasync.bench", "kfasync._kf_core", "cryptography", "msgspec"},
+    "kfasync.bench.pipeline": STATION | {"kfasync.bench", "msgspec", "anyio"},
     "kfasync.klms": GROUND
     | {
         "kfasync.contracts",

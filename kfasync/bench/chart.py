@@ -4,7 +4,7 @@ Nothing is fetched: no font, no script. The picture brings its own ground, so th
 read on whatever it is put on, and follows a reader who prefers dark.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, floor, log10
 from xml.sax.saxutils import escape
 
@@ -51,6 +51,7 @@ class Chart(msgspec.Struct, frozen=True):
 
     def draw(self) -> str:
         """The SVG."""
+        colours = {_CLASSES[family]: pair for family, pair in _COLOURS.items()}
         bars = sorted(self.bars, key=lambda bar: -bar.value)
         bottom = _TOP + _ROW * len(bars)
         height = bottom + _BOTTOM + _NOTE * len(self.notes)
@@ -60,14 +61,14 @@ class Chart(msgspec.Struct, frozen=True):
                 'role="img" aria-labelledby="title description">',
                 f'<title id="title">{escape(self.title)}</title>',
                 f'<desc id="description">{escape(self._description(bars))}</desc>',
-                f"<style>{_style()}</style>",
+                f"<style>{style(colours)}</style>",
                 f'<rect class="ground" width="{WIDTH}" height="{height}" rx="12"/>',
                 *self._head(bars),
                 *self._grid(bottom),
                 *self._rows(bars),
                 *self._marked(bottom),
                 *(
-                    _text(32, bottom + _BOTTOM + _NOTE * number, note, "small")
+                    text_at(32, bottom + _BOTTOM + _NOTE * number, note, "small")
                     for number, note in enumerate(self.notes)
                 ),
                 "</svg>\n",
@@ -75,13 +76,13 @@ class Chart(msgspec.Struct, frozen=True):
         )
 
     def _head(self, bars: Sequence[Bar]) -> Iterator[str]:
-        yield _text(32, 44, self.title, "title")
-        yield _text(32, 70, self.subtitle, "plain")
+        yield text_at(32, 44, self.title, "title")
+        yield text_at(32, 70, self.subtitle, "plain")
         x = 32
         for family in Family:
             if any(bar.family is family for bar in bars):
                 yield f'<rect class="{_CLASSES[family]}" x="{x}" y="88" width="14" height="14"/>'
-                yield _text(x + 21, 100, family.value, "plain")
+                yield text_at(x + 21, 100, family.value, "plain")
                 x += 44 + 8 * len(family.value)
 
     def _grid(self, bottom: int) -> Iterator[str]:
@@ -89,19 +90,19 @@ class Chart(msgspec.Struct, frozen=True):
         for exponent in range(least, most + 1):
             x = self._x(10.0**exponent)
             yield f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>'
-            yield _text(x, bottom + 18, f"{10.0**exponent:,g}", "small", "middle")
-        yield _text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 38, self.unit, "small", "middle")
+            yield text_at(x, bottom + 18, f"{10.0**exponent:,g}", "small", "middle")
+        yield text_at((_LEFT + WIDTH - _RIGHT) / 2, bottom + 38, self.unit, "small", "middle")
 
     def _rows(self, bars: Sequence[Bar]) -> Iterator[str]:
         for number, bar in enumerate(bars):
             top = _TOP + _ROW * number + (_ROW - _BAR) // 2
             end = self._x(bar.value)
-            yield _text(_LEFT - 12, top + 14, bar.label, "plain", "end")
+            yield text_at(_LEFT - 12, top + 14, bar.label, "plain", "end")
             yield (
                 f'<rect class="{_CLASSES[bar.family]}" x="{_LEFT}" y="{top}" '
                 f'width="{max(1.0, end - _LEFT):.1f}" height="{_BAR}" rx="2"/>'
             )
-            yield _text(end + 8, top + 14, three(bar.value), "value")
+            yield text_at(end + 8, top + 14, three(bar.value), "value")
 
     def _marked(self, bottom: int) -> Iterator[str]:
         if self.line is None:
@@ -109,7 +110,7 @@ class Chart(msgspec.Struct, frozen=True):
         label, value = self.line
         x = self._x(value)
         yield f'<line class="floor" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>'
-        yield _text(x, _TOP - 12, f"{label} {three(value)}", "value")
+        yield text_at(x, _TOP - 12, f"{label} {three(value)}", "value")
 
     @property
     def _decades(self) -> tuple[int, int]:
@@ -127,11 +128,13 @@ class Chart(msgspec.Struct, frozen=True):
         return f"{self.subtitle}. {self.unit}. {'; '.join(said)}."
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
+def text_at(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
+    """A line of text."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _style() -> str:
+def style(colours: Mapping[str, tuple[str, str]]) -> str:
+    """The rules of a picture, with the colours of its own classes on light and on dark."""
     light = {
         "text": "fill:#1f2328",
         ".ground": "fill:#ffffff",
@@ -146,9 +149,9 @@ def _style() -> str:
         ".grid": "stroke:#30363d",
         ".floor": "stroke:#e6edf3",
     }
-    for family, (on_light, on_dark) in _COLOURS.items():
-        light[f".{_CLASSES[family]}"] = f"fill:{on_light}"
-        dark[f".{_CLASSES[family]}"] = f"fill:{on_dark}"
+    for name, (on_light, on_dark) in colours.items():
+        light[f".{name}"] = f"fill:{on_light}"
+        dark[f".{name}"] = f"fill:{on_dark}"
     fixed = (
         "text{font:15px system-ui,'Segoe UI',Roboto,Helvetica,Arial,sans-serif}"
         ".title{font-size:24px;font-weight:600}.value{font-weight:600}.small{font-size:13px}"

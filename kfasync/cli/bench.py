@@ -9,14 +9,11 @@ import typer
 from kfasync.bench import crypto as crypto_bench
 from kfasync.bench.report import as_json, as_text
 from kfasync.bench.slide import chart
+from kfasync.cli.pipeline import pipeline
 from kfasync.errors import ConfigError
 
 app = typer.Typer(name="bench", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps ``crypto`` a command of its own while it is the only one."""
+app.command()(pipeline)
 
 
 @app.command()

@@ -62,7 +62,7 @@ def test_the_readers_keep_to_the_contracts(readers: SimulatedReaders) -> None:
 
 
 def test_a_whole_session_goes_through_a_reader(readers: SimulatedReaders) -> None:
-    readers.place("A", fob(timing=Timing(command_s=1e-6)))
+    readers.place("A", fob(timing=Timing(command_s=2e-3)))
     card = readers.reader("A").connect()
     host = open_session(fob(), transmit=card.transmit)
     assert host.unwrap(card.transmit(host.wrap("80E20000", bytes(10)))) == (b"", 0x9000)

@@ -1,0 +1,182 @@
+"""Whoever stands at the readers: places fobs, waits for results and takes the fobs away.
+
+Every wait has an end. A lane that has stopped tells so once and then nobody, and who waits
+for it without a clock waits for ever.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from kfasync.bench.pipeline.figures import PLACED, RESULT, FobTimes, Span
+from kfasync.bench.pipeline.meter import MeteredFob
+from kfasync.errors import CardError
+from kfasync.model import Outcome
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.events import LaneEvent, LaneState
+
+_ENDS = (LaneState.DONE, LaneState.READER_FAULT)
+
+
+class Hand:
+    """What one reader's lane has said, in order and with the time it was said at."""
+
+    def __init__(self, reader: str, patience_s: float) -> None:
+        self._reader = reader
+        self._patience_s = patience_s
+        self._say, self._said = anyio.create_memory_object_stream[tuple[float, LaneEvent]](math.inf)
+
+    def hear(self, event: LaneEvent) -> None:
+        """Take in news of the lane, on the event loop; its progress is none of this."""
+        if event.state is not LaneState.WORKING:
+            self._say.send_nowait((time.monotonic(), event))
+
+    async def until(self, *states: LaneState) -> tuple[float, LaneEvent]:
+        """The next news of one of these states.
+
+        Raises:
+            CardError: the lane has stopped, or it says nothing more.
+        """
+        try:
+            with anyio.fail_after(self._patience_s):
+                async for at_s, event in self._said:
+                    if event.state is LaneState.STOPPED:
+                        raise CardError(f"{self._reader}: the lane stopped: {event.message}")
+                    if event.state in states:
+                        return at_s, event
+        except TimeoutError:
+            pass
+        raise CardError(
+            f"{self._reader}: the lane has said nothing for {self._patience_s:g} s; "
+            "this run has no figures"
+        )
+
+    def close(self) -> None:
+        """Nothing is said any more."""
+        self._say.close()
+        self._said.close()
+
+
+class Hands:
+    """One hand a reader.
+
+    Args:
+        patience_s: how long a lane may say nothing.
+    """
+
+    def __init__(
+        self,
+        readers: SimulatedReaders,
+        patience_s: float,
+    ) -> None:
+        self._readers = readers
+        self._hands = {name: Hand(name, patience_s) for name in readers.names()}
+
+    def see(self, event: LaneEvent) -> None:
+        """Take in news of a lane."""
+        if event.reader in self._hands:
+            self._hands[event.reader].hear(event)
+
+    async def find(self) -> None:
+        """Wait until every reader has its lane."""
+        for hand in self._hands.values():
+            await hand.until(LaneState.EMPTY)
+
+    async def serve(
+        self,
+        fobs: Iterable[MeteredFob],
+        told: Callable[[FobTimes], None],
+        delays_s: Iterable[float],
+    ) -> None:
+        """Deal these fobs to the readers, whichever is free, until the last has its result.
+
+        Args:
+            told: called on the event loop with the times of each fob.
+            delays_s: how long each reader waits before its first. Lanes in step would all want
+                the same thing at the same time, which no operator does.
+
+        Raises:
+            CardError: a lane has stopped, or says nothing more.
+        """
+        tray = deque(fobs)
+        stopped: list[CardError] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def serve_one(name: str, hand: Hand, delay_s: float) -> None:
+                try:
+                    await self._serve(name, hand, tray, told, delay_s)
+                except CardError as error:
+                    # Two lanes may stop at once; the first has the cause.
+                    stopped.append(error)
+                    tasks.cancel_scope.cancel()
+
+            for (name, hand), delay_s in zip(self._hands.items(), delays_s, strict=True):
+                tasks.start_soon(serve_one, name, hand, delay_s)
+        if stopped:
+            raise stopped[0]
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        for hand in self._hands.values():
+            hand.close()
+
+    async def _serve(
+        self,
+        reader: str,
+        hand: Hand,
+        tray: deque[MeteredFob],
+        told: Callable[[FobTimes], None],
+        delay_s: float,
+    ) -> None:
+        await anyio.sleep(delay_s)
+        while tray:
+            fob = tray.popleft()
+            placed_s = time.monotonic()
+            self._readers.place(reader, fob)
+            latched_s, event = await hand.until(*_ENDS)
+            self._readers.remove(reader)
+            await hand.until(LaneState.EMPTY)
+            told(times_of(fob, event, placed_s, latched_s))
+
+
+def times_of(fob: MeteredFob, event: LaneEvent, placed_s: float, latched_s: float) -> FobTimes:
+    """The times of one fob from its audit record, its own count, and what a hand's clock says."""
+    lane_s = latched_s - placed_s
+    record = event.record
+    fault = event.message or "its lane shows no record"
+    spans: list[Span] = []
+    card_s = 0.0
+    if record is not None:
+        card: dict[str, float] = {}
+        for entry in record.transcript:
+            card[entry.stage.value] = card.get(entry.stage.value, 0.0) + entry.took_us / 1e6
+        card_s = sum(card.values())
+        before_s = (latched_s if fob.first_s is None else fob.first_s) - placed_s
+        stages = [
+            Span(one.stage.value, one.took_us / 1e6, card.get(one.stage.value, 0.0))
+            for one in record.stages
+        ]
+        after_s = lane_s - before_s - sum(span.took_s for span in stages)
+        spans = [Span(PLACED, before_s), *stages, Span(RESULT, max(0.0, after_s))]
+        fault = _fault(record.outcome, record.message, fob.personalizations)
+    return FobTimes(
+        reader=event.reader,
+        uid=fob.uid.hex().upper(),
+        placed_s=placed_s,
+        latched_s=latched_s,
+        model_s=fob.model_s,
+        card_s=card_s,
+        spans=tuple(spans),
+        fault=fault,
+    )
+
+
+def _fault(outcome: str, message: str, personalizations: int) -> str:
+    if outcome != Outcome.PASS.value:
+        return message or outcome
+    if personalizations != 1:
+        return "the station says that it passed, and the fob says otherwise"
+    return ""

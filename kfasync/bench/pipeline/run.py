@@ -1,0 +1,170 @@
+"""One run: a whole station on simulated readers, from a directory of its own."""
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from kfasync.bench.memory import forget_peak, peak_rss_mb
+from kfasync.bench.pipeline.figures import Conditions, FobTimes, Report
+from kfasync.bench.pipeline.hands import Hands
+from kfasync.bench.pipeline.meter import MeteredFob, MeteredReaders
+from kfasync.errors import CardError
+from kfasync.model import KeySet
+from kfasync.sim.content import make_certificates, make_containers
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.config import LoadedConfig, load
+from kfasync.station.station import open_station
+
+# Nothing in a lane takes this long: a fob takes a second, and who waits for the disk, for
+# others or for the key server is done within a few.
+PATIENCE_S = 60.0
+
+_CONFIG = """\
+[station]
+id = "bench"
+
+[source]
+kind = "containers"
+path = "containers"
+certificates = "certificates"
+keys = {{ enc = "{0}", mac = "{1}", dek = "{2}" }}
+
+[crypto]
+locked_memory = "preferred"  # these keys are made up
+"""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is measured.
+
+    Attributes:
+        fobs: in all, over all lanes.
+        card_ms: card time of a whole fob; None for that of NFC.
+        seed: for the UIDs and for how much later each lane begins.
+    """
+
+    lanes: int
+    fobs: int
+    card_ms: float | None = None
+    seed: int = 0
+
+    @property
+    def containers(self) -> int:
+        """Content that it takes: each lane has a fob beforehand that warms it up."""
+        return self.lanes + self.fobs
+
+
+def furnish(directory: Path, plan: Plan) -> LoadedConfig:
+    """Make content and configuration for a plan in an empty directory."""
+    make_certificates(directory / "certificates")
+    make_containers(directory / "containers", plan.containers)
+    path = directory / "station.toml"
+    path.write_text(_CONFIG.format(*(secrets.token_hex(16) for _ in range(3))), "utf-8")
+    return load(path)
+
+
+async def measure(
+    loaded: LoadedConfig,
+    plan: Plan,
+    loop: str,
+    progress: Callable[[FobTimes], None],
+    patience_s: float = PATIENCE_S,
+) -> Report:
+    """Run the plan on the station that this configuration describes.
+
+    Args:
+        loop: what the event loop is called, for the report.
+        progress: told of every fob, on the event loop; its CPU is not counted.
+        patience_s: how long a lane may say nothing.
+
+    Raises:
+        CardError: a lane has stopped, or says nothing more.
+        KfError: the station cannot be put together.
+    """
+    tray, shown = _Tray(plan, loaded.config.key_set()), _Shown(progress)
+    readers = SimulatedReaders(f"simulated {number:02d}" for number in range(plan.lanes))
+    metered = MeteredReaders(readers)
+    hands = Hands(readers, patience_s)
+    try:
+        async with (
+            open_station(loaded, metered, hands.see) as station,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(station.run)
+            await hands.find()
+            nfc_s = await _warm_up(hands, tray.fobs(plan.lanes, 0))
+            pace = 1.0 if plan.card_ms is None else plan.card_ms / 1000 / nfc_s
+            fobs, delays_s = tray.fobs(plan.fobs, pace), tray.delays_s(pace * nfc_s)
+            forget_peak()
+            not_ours_s, began_s = metered.fob_cpu_s, time.process_time()
+            await hands.serve(fobs, shown.take, delays_s)
+            cpu_s = time.process_time() - began_s
+            not_ours_s = metered.fob_cpu_s - not_ours_s + shown.cpu_s
+            tasks.cancel_scope.cancel()
+    finally:
+        hands.close()
+    return Report(
+        conditions=Conditions(
+            lanes=plan.lanes,
+            fobs=plan.fobs,
+            card_ms=plan.card_ms,
+            seed=plan.seed,
+            loop=loop,
+            crypto_path=loaded.config.crypto.choose().name,
+        ),
+        fobs=tuple(shown.fobs),
+        cpu_s=cpu_s - not_ours_s,
+        peak_rss_mb=peak_rss_mb(),
+    )
+
+
+async def _warm_up(hands: Hands, fobs: Sequence[MeteredFob]) -> float:
+    """One fob a lane, which answers at once; the card time of one of them on NFC."""
+    warm: list[FobTimes] = []
+    await hands.serve(fobs, warm.append, [0.0] * len(fobs))
+    for fob in warm:
+        if fob.fault:
+            raise CardError(f"{fob.reader}: the fob to warm up with failed: {fob.fault}")
+    return fobs[0].nfc_s
+
+
+class _Tray:
+    """Fobs with UIDs of their own, and when each lane begins: by the seed, the same every time."""
+
+    def __init__(self, plan: Plan, keys: KeySet) -> None:
+        self._random = random.Random(plan.seed)  # noqa: S311  # none of it is a secret
+        self._lanes = plan.lanes
+        self._keys = keys
+        self._uids: set[bytes] = set()
+
+    def fobs(self, count: int, pace: float) -> list[MeteredFob]:
+        return [MeteredFob(self._uid(), self._keys, pace) for _ in range(count)]
+
+    def delays_s(self, upto_s: float) -> list[float]:
+        return [self._random.uniform(0, upto_s) for _ in range(self._lanes)]
+
+    def _uid(self) -> bytes:
+        while (uid := b"\x04" + self._random.randbytes(6)) in self._uids:
+            pass
+        self._uids.add(uid)
+        return uid
+
+
+class _Shown:
+    """The fobs that are done, and the CPU of showing them."""
+
+    def __init__(self, progress: Callable[[FobTimes], None]) -> None:
+        self.fobs: list[FobTimes] = []
+        self.cpu_s = 0.0
+        self._progress = progress
+
+    def take(self, fob: FobTimes) -> None:
+        began = time.thread_time()
+        self.fobs.append(fob)
+        self._progress(fob)
+        self.cpu_s += time.thread_time() - began

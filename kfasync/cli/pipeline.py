@@ -1,0 +1,111 @@
+"""``kfasync bench pipeline``: a whole station on simulated readers, measured."""
+
+import json as json_module
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from kfasync.bench.machine import this_machine
+from kfasync.bench.pipeline import run
+from kfasync.bench.pipeline.figures import FobTimes
+from kfasync.bench.pipeline.report import as_json, as_text
+from kfasync.bench.pipeline.slide import draw
+from kfasync.bench.report import software_of
+from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.errors import CardError, ConfigError
+
+_A_LANE = 20  # fobs, where it is not said how many
+_REFRESH_S = 0.5  # a display that is drawn for every fob would be a load of its own
+_LINES = 10  # where there is no terminal
+
+
+class Meanwhile:
+    """What is seen on standard error while it runs: a bar, or a line now and then."""
+
+    def __init__(self, fobs: int) -> None:
+        console = Console(stderr=True)
+        self._fobs = fobs
+        self._done = 0
+        self._failed = 0
+        self._drawn_s = 0.0
+        self._terminal = console.is_terminal
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("provisioning", total=fobs)
+
+    def __enter__(self) -> "Meanwhile":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def see(self, fob: FobTimes) -> None:
+        """One more fob is done."""
+        self._done += 1
+        self._failed += bool(fob.fault)
+        if self._terminal:
+            self._draw()
+        elif self._done * _LINES // self._fobs > (self._done - 1) * _LINES // self._fobs:
+            failed = f", {self._failed} failed" if self._failed else ""
+            self._console.print(f"{self._done} of {self._fobs} fobs{failed}", highlight=False)
+
+    def _draw(self) -> None:
+        if time.monotonic() < self._drawn_s + _REFRESH_S and self._done < self._fobs:
+            return
+        self._drawn_s = time.monotonic()
+        what = f"provisioning, {self._failed} failed" if self._failed else "provisioning"
+        self._progress.update(self._bar, completed=self._done, description=what, refresh=True)
+
+
+def pipeline(
+    lanes: Annotated[int, typer.Option(min=1, max=64, help="Simulated readers.")] = 4,
+    fobs: Annotated[
+        int | None, typer.Option(min=1, help=f"In all; {_A_LANE} a lane where it is not said.")
+    ] = None,
+    card_ms: Annotated[
+        float | None,
+        typer.Option(min=0, max=60_000, help="Card time of a whole fob. [default: as on NFC]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For the UIDs, and for when each lane begins.")] = 0,
+    loop: LoopOption = Loop.ASYNCIO,
+    json: Annotated[bool, typer.Option("--json", help="The figures, as JSON.")] = False,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write a picture of where the time goes to this file.")
+    ] = None,
+) -> None:
+    """A whole station on simulated readers: how much of a lane's time is card time.
+
+    Content and ledger are made in a directory of their own, in TMPDIR if that is set; the
+    ledger is as fast as that disk. Exit code 1 if a fob failed or a lane stopped.
+    """
+    if svg is not None and not svg.parent.is_dir():
+        # Said before anything is measured.
+        raise ConfigError("", f"{svg}: there is no directory {svg.parent}")
+    plan = run.Plan(lanes, _A_LANE * lanes if fobs is None else fobs, card_ms, seed)
+    with tempfile.TemporaryDirectory(prefix="kfasync-bench-") as name:
+        typer.echo(f"making content for {plan.containers} fobs", err=True)
+        loaded = run.furnish(Path(name), plan)
+        with Meanwhile(plan.fobs) as meanwhile:
+            report = run_on(loop, run.measure, loaded, plan, loop.value, meanwhile.see)
+    machine = this_machine()
+    if svg is not None:
+        try:
+            svg.write_text(draw(report, f"{machine.cpu}, {software_of(machine)}"), "utf-8")
+        except OSError as error:
+            raise ConfigError("", f"{svg} cannot be written: {error.strerror}") from error
+    typer.echo(json_module.dumps(as_json(report), indent=2) if json else as_text(report, machine))
+    raise typer.Exit(CardError.exit_code if report.failed else 0)

@@ -1,0 +1,96 @@
+import shutil
+from pathlib import Path
+
+import anyio
+import pytest
+
+from kfasync.bench.pipeline.figures import FOB, PLACED, RESULT, FobTimes, Report
+from kfasync.bench.pipeline.run import Plan, furnish, measure
+from kfasync.errors import CardError
+from kfasync.model import Stage
+
+pytestmark = pytest.mark.anyio
+AT_ONCE = Plan(lanes=2, fobs=5, card_ms=0, seed=4)
+
+
+async def run(
+    directory: Path, plan: Plan, loop: str, seen: list[FobTimes], **arguments: float
+) -> Report:
+    loaded = furnish(directory, plan)
+    return await measure(loaded, plan, loop, seen.append, **arguments)
+
+
+async def test_every_fob_is_measured_once_and_passes(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    seen: list[FobTimes] = []
+    report = await run(tmp_path, AT_ONCE, anyio_backend_name, seen)
+    assert (report.passed, report.failed) == (5, 0)
+    assert list(report.fobs) == seen
+    assert len({fob.uid for fob in seen}) == 5
+    assert {fob.reader for fob in seen} == {"simulated 00", "simulated 01"}
+    assert report.conditions.loop == anyio_backend_name
+    assert list(report.stages()) == [PLACED, *(stage.value for stage in Stage), RESULT, FOB]
+    # What is not modelled is no card time, though exchanges take their time all the same.
+    assert report.efficiency == 0
+    assert 0 < report.efficiency_measured < 1
+    assert report.cpu_ms_per_fob > 0
+
+
+async def test_the_parts_of_a_fob_are_the_whole_of_it(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    plan = Plan(lanes=1, fobs=2, card_ms=40)
+    report = await run(tmp_path, plan, anyio_backend_name, [])
+    for fob in report.fobs:
+        assert sum(span.took_s for span in fob.spans) == pytest.approx(fob.lane_s)
+        # Signatures of other sizes make another fob a byte or two longer.
+        assert fob.model_s == pytest.approx(0.04, rel=0.01)
+        assert fob.card_s >= fob.model_s
+        assert fob.lane_s > fob.card_s
+    assert 0 < report.efficiency < report.efficiency_measured < 1
+
+
+async def test_the_same_seed_has_the_same_fobs(tmp_path: Path, anyio_backend_name: str) -> None:
+    reports = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        plan = Plan(lanes=1, fobs=2, card_ms=0, seed=seed)
+        reports.append(await run(tmp_path / name, plan, anyio_backend_name, []))
+    first, second, other = ([fob.uid for fob in report.fobs] for report in reports)
+    assert first == second
+    assert set(first).isdisjoint(other)
+
+
+async def test_it_ends_when_lanes_stop(tmp_path: Path, anyio_backend_name: str) -> None:
+    loaded = furnish(tmp_path, AT_ONCE)
+    containers = sorted((tmp_path / "containers").iterdir())
+    for container in containers[AT_ONCE.lanes + 1 :]:
+        shutil.rmtree(container)
+    seen: list[FobTimes] = []
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await measure(loaded, AT_ONCE, anyio_backend_name, seen.append)
+    # One error, though both lanes may have stopped at once.
+    (error,) = caught.value.exceptions
+    assert isinstance(error, CardError)
+    assert "none of 3 containers is free" in str(error)
+    assert any("none of 3 containers is free" in fob.fault for fob in seen)
+
+
+async def test_it_ends_when_lanes_say_nothing(tmp_path: Path, anyio_backend_name: str) -> None:
+    with anyio.fail_after(60), pytest.raises(BaseExceptionGroup) as caught:
+        await run(tmp_path, AT_ONCE, anyio_backend_name, [], patience_s=0)
+    (error,) = caught.value.exceptions
+    assert isinstance(error, CardError)
+
+
+async def test_fobs_that_fail_to_warm_up_are_no_measurement(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    loaded = furnish(tmp_path, Plan(lanes=1, fobs=1))
+    for container in (tmp_path / "containers").iterdir():
+        shutil.rmtree(container)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await measure(loaded, Plan(lanes=1, fobs=1), anyio_backend_name, [].append)
+    (error,) = caught.value.exceptions
+    assert isinstance(error, CardError)
+    assert "simulated 00" in str(error)

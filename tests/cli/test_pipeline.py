@@ -1,0 +1,65 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.terminal import Run
+
+SMALL = ("bench", "pipeline", "--lanes", "2", "--fobs", "4", "--card-ms", "5")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_json_stands_alone_and_progress_is_on_standard_error(run: Run, loop: str) -> None:
+    ended = run(*SMALL, "--json", "--loop", loop)
+    assert ended.code == 0
+    found = json.loads(ended.out)
+    assert (found["passed"], found["failed"]) == (4, 0)
+    assert found["klms_wait_ms"] is None
+    assert 0 < found["efficiency"] < found["efficiency_measured"] < 1
+    assert "making content for 6 fobs" in ended.err
+    assert "4 of 4 fobs" in ended.err
+
+
+def test_the_table_is_shown_and_the_picture_is_written(run: Run, tmp_path: Path) -> None:
+    svg = tmp_path / "picture.svg"
+    ended = run(*SMALL, "--svg", svg)
+    assert ended.code == 0
+    assert "4 fobs on 2 lanes, 5 ms of card" in ended.out
+    assert "4 of 4" in ended.out
+    ElementTree.parse(svg)
+
+
+def test_a_picture_that_cannot_be_written_is_said_before_anything_is_measured(
+    run: Run, tmp_path: Path
+) -> None:
+    ended = run(*SMALL, "--svg", tmp_path / "none" / "picture.svg")
+    assert (ended.code, ended.out) == (2, "")
+    assert str(tmp_path / "none") in ended.err
+    assert "making" not in ended.err
+
+
+def test_on_a_terminal_there_is_a_bar() -> None:
+    primary, secondary = os.openpty()
+    with os.fdopen(primary, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kfasync", *SMALL],
+            stdout=subprocess.PIPE,
+            stderr=secondary,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(secondary)
+        shown = b""
+        try:
+            while part := terminal.read(4096):
+                shown += part
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"provisioning" in shown
+    assert b"4/4" in shown
+    assert b"4 of 4" in out
