@@ -18,7 +18,6 @@ def placed(pace: float) -> tuple[MeteredFob, MeteredReaders]:
 
 def test_a_fob_at_no_pace_answers_at_once_and_still_counts_what_nfc_would_take() -> None:
     fob = MeteredFob(UID, KEYS, 0)
-    assert fob.first_s is None
     answer = fob.transmit(GET_UID)
     assert answer == UID + b"\x90\x00"
     assert fob.seconds(GET_UID, answer) == 0
@@ -37,10 +36,13 @@ def test_a_fobs_card_time_is_in_proportion_to_its_pace() -> None:
 
 def test_the_first_command_of_a_fob_is_remembered() -> None:
     fob = MeteredFob(UID, KEYS, 0)
-    fob.transmit(GET_UID)
-    first = fob.first_s
-    fob.transmit(SELECT)
-    assert fob.first_s == first
+    times = [fob.first_s]
+    for command in (GET_UID, SELECT):
+        fob.transmit(command)
+        times.append(fob.first_s)
+    assert times[0] is None
+    assert times[1] is not None
+    assert times[1] == times[2]
 
 
 def test_a_metered_reader_says_what_the_reader_says_and_counts_its_cpu() -> None:

@@ -89,8 +89,9 @@ async def test_fobs_that_fail_to_warm_up_are_no_measurement(
     loaded = furnish(tmp_path, Plan(lanes=1, fobs=1))
     for container in (tmp_path / "containers").iterdir():
         shutil.rmtree(container)
+    seen: list[FobTimes] = []
     with pytest.raises(BaseExceptionGroup) as caught:
-        await measure(loaded, Plan(lanes=1, fobs=1), anyio_backend_name, [].append)
+        await measure(loaded, Plan(lanes=1, fobs=1), anyio_backend_name, seen.append)
     (error,) = caught.value.exceptions
     assert isinstance(error, CardError)
     assert "simulated 00" in str(error)
