@@ -51,9 +51,11 @@ ALLOWED = {
         "starlette",
         "uvicorn",
         "h11",
+        "anyio",
     },
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
+    "kfasync.cli.klms": STATION | {"kfasync.klms", "typer"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("_kf_"))
 

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import kfasync
-from kfasync.cli import bench, config, containers, demo, fob, provider, provision, readers, selftest
+from kfasync.cli import (
+    bench,
+    config,
+    containers,
+    demo,
+    fob,
+    klms,
+    provider,
+    provision,
+    readers,
+    selftest,
+)
 from kfasync.errors import KfError
 
 app = typer.Typer(
@@ -29,6 +40,7 @@ for group, text in (
     (fob.app, "Simulated fobs."),
     (config.app, "Configuration files."),
     (provider.app, "The vendor's content-provider library."),
+    (klms.app, "The reference key server."),
     (bench.app, "What things cost on this machine."),
 ):
     app.add_typer(group, help=text)

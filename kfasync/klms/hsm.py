@@ -37,12 +37,8 @@ class TokenKey:
     def __init__(
         self, module: Path, token: str, label: str, pin: str, softhsm_conf: Path | None = None
     ) -> None:
-        if softhsm_conf is not None:
-            if not softhsm_conf.is_file():
-                raise ConfigError("hsm.softhsm_conf", f"{softhsm_conf}: there is no such file")
-            os.environ[SOFTHSM_CONF] = str(softhsm_conf)
         self._lock = threading.Lock()
-        self._session = open_session(module, token, pin)
+        self._session = open_session(module, token, pin, softhsm_conf)
         try:
             key = self._session.get_key(
                 object_class=pkcs11.ObjectClass.SECRET_KEY,
@@ -90,20 +86,30 @@ class TokenKey:
         self.close()
 
 
-def open_session(module: Path, token: str, pin: str, *, rw: bool = False) -> pkcs11.Session:
+def open_session(
+    module: Path, token: str, pin: str, softhsm_conf: Path | None = None, *, rw: bool = False
+) -> pkcs11.Session:
     """Log in as the user.
 
     Raises:
         ConfigError: the module or the token is not there, or the PIN is wrong.
     """
+    changed = softhsm_conf is not None and os.environ.get(SOFTHSM_CONF) != str(softhsm_conf)
+    if softhsm_conf is not None:
+        if not softhsm_conf.is_file():
+            raise ConfigError("hsm.softhsm_conf", f"{softhsm_conf}: there is no such file")
+        os.environ[SOFTHSM_CONF] = str(softhsm_conf)
     try:
         library = pkcs11.lib(str(module))
+        if changed:
+            # SoftHSM reads its configuration when it is initialized.
+            library.reinitialize()
     except (PKCS11Error, RuntimeError, OSError) as error:
         raise ConfigError(
             "hsm.module", f"{module}: cannot be loaded as a PKCS#11 module ({_reason(error)})"
         ) from error
     try:
-        found = _token(library, token)
+        found = library.get_token(token_label=token)
     except PKCS11Error as error:
         raise ConfigError(
             "hsm.token", f"{module} has no single token {token!r} ({_reason(error)})"
@@ -114,15 +120,6 @@ def open_session(module: Path, token: str, pin: str, *, rw: bool = False) -> pkc
         raise ConfigError(
             "hsm.pin_file", f"token {token!r} refuses the PIN ({_reason(error)})"
         ) from error
-
-
-def _token(library: "pkcs11._pkcs11.lib", label: str) -> pkcs11.Token:
-    try:
-        return library.get_token(token_label=label)
-    except pkcs11.NoSuchToken:
-        # Tokens are listed when a library is initialized; this one may have been made since.
-        library.reinitialize()
-        return library.get_token(token_label=label)
 
 
 def _reason(error: Exception) -> str:

@@ -72,9 +72,8 @@ def make_master_key(
     """
     if value is not None and len(value) not in KEY_SIZES:
         raise ValueError(f"a master key has 16, 24 or 32 bytes, not {len(value)}")
-    os.environ[SOFTHSM_CONF] = str(conf)
     never_out = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-    with open_session(module, token, pin, rw=True) as session:
+    with open_session(module, token, pin, conf, rw=True) as session:
         try:
             if value is None:
                 session.generate_key(

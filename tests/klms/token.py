@@ -26,7 +26,7 @@ class MadeToken(msgspec.Struct, frozen=True):
 
     def session(self) -> pkcs11.Session:
         """A session of the test's own."""
-        return open_session(self.module, self.token, PIN)
+        return open_session(self.module, self.token, PIN, self.conf)
 
 
 def make(directory: Path, token: str, value: Secret | None = None) -> MadeToken:
