@@ -4,7 +4,7 @@ import json as json_module
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.console import Console
@@ -27,48 +27,55 @@ _LINES = 10  # where there is no terminal
 class Meanwhile:
     """What is seen on standard error while it runs: a bar, or a line now and then."""
 
-    def __init__(self, fobs: int) -> None:
-        console = Console(stderr=True)
-        self._fobs = fobs
+    def __init__(self, what: str, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._what = what
+        self._total = total
         self._done = 0
         self._failed = 0
         self._drawn_s = 0.0
-        self._terminal = console.is_terminal
-        self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
-            console=console,
+            console=self._console,
             auto_refresh=False,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not self._console.is_terminal,
         )
-        self._bar = self._progress.add_task("provisioning", total=fobs)
+        self._bar = self._progress.add_task(what, total=total)
 
-    def __enter__(self) -> "Meanwhile":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def advance(self, count: int) -> None:
+        """So many more are done."""
+        before, self._done = self._done, self._done + count
+        if self._console.is_terminal:
+            self._draw()
+        elif self._done * _LINES // self._total > before * _LINES // self._total:
+            text = f"{self._says()}: {self._done} of {self._total}"
+            self._console.print(text, highlight=False)
+
     def see(self, fob: FobTimes) -> None:
         """One more fob is done."""
-        self._done += 1
         self._failed += bool(fob.fault)
-        if self._terminal:
-            self._draw()
-        elif self._done * _LINES // self._fobs > (self._done - 1) * _LINES // self._fobs:
-            failed = f", {self._failed} failed" if self._failed else ""
-            self._console.print(f"{self._done} of {self._fobs} fobs{failed}", highlight=False)
+        self.advance(1)
+
+    def _says(self) -> str:
+        return f"{self._what}, {self._failed} failed" if self._failed else self._what
 
     def _draw(self) -> None:
-        if time.monotonic() < self._drawn_s + _REFRESH_S and self._done < self._fobs:
+        if time.monotonic() < self._drawn_s + _REFRESH_S and self._done < self._total:
             return
         self._drawn_s = time.monotonic()
-        what = f"provisioning, {self._failed} failed" if self._failed else "provisioning"
-        self._progress.update(self._bar, completed=self._done, description=what, refresh=True)
+        self._progress.update(
+            self._bar, completed=self._done, description=self._says(), refresh=True
+        )
 
 
 def pipeline(
@@ -97,9 +104,9 @@ def pipeline(
         raise ConfigError("", f"{svg}: there is no directory {svg.parent}")
     plan = run.Plan(lanes, _A_LANE * lanes if fobs is None else fobs, card_ms, seed)
     with tempfile.TemporaryDirectory(prefix="kfasync-bench-") as name:
-        typer.echo(f"making content for {plan.containers} fobs", err=True)
-        loaded = run.furnish(Path(name), plan)
-        with Meanwhile(plan.fobs) as meanwhile:
+        with Meanwhile("making content", plan.containers) as meanwhile:
+            loaded = run.furnish(Path(name), plan, meanwhile.advance)
+        with Meanwhile("provisioning", plan.fobs) as meanwhile:
             report = run_on(loop, run.measure, loaded, plan, loop.value, meanwhile.see)
     machine = this_machine()
     if svg is not None:

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from kfasync.cli.pipeline import Meanwhile
+from tests.bench.pipeline.reports import fob
 from tests.cli.terminal import Run
 
 SMALL = ("bench", "pipeline", "--lanes", "2", "--fobs", "4", "--card-ms", "5")
@@ -20,8 +22,8 @@ def test_json_stands_alone_and_progress_is_on_standard_error(run: Run, loop: str
     assert (found["passed"], found["failed"]) == (4, 0)
     assert found["klms_wait_ms"] is None
     assert 0 < found["efficiency"] < found["efficiency_measured"] < 1
-    assert "making content for 6 fobs" in ended.err
-    assert "4 of 4 fobs" in ended.err
+    assert "making content: 6 of 6\n" in ended.err
+    assert "provisioning: 4 of 4\n" in ended.err
 
 
 def test_the_table_is_shown_and_the_picture_is_written(run: Run, tmp_path: Path) -> None:
@@ -40,6 +42,21 @@ def test_a_picture_that_cannot_be_written_is_said_before_anything_is_measured(
     assert (ended.code, ended.out) == (2, "")
     assert str(tmp_path / "none") in ended.err
     assert "making" not in ended.err
+
+
+def test_a_picture_over_a_directory_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    ended = run(*SMALL, "--svg", tmp_path)
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+
+
+def test_fobs_that_failed_are_counted_while_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    with Meanwhile("provisioning", 2) as meanwhile:
+        meanwhile.see(fob(0))
+        meanwhile.see(fob(1, fault="torn off"))
+    said = capsys.readouterr()
+    assert said.err == "provisioning: 1 of 2\nprovisioning, 1 failed: 2 of 2\n"
+    assert not said.out
 
 
 def test_on_a_terminal_there_is_a_bar() -> None:

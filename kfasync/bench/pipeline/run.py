@@ -23,6 +23,7 @@ from kfasync.station.station import open_station
 # Nothing in a lane takes this long: a fob takes a second, and who waits for the disk, for
 # others or for the key server is done within a few.
 PATIENCE_S = 60.0
+_BATCH = 500  # of containers: about half a second
 
 _CONFIG = """\
 [station]
@@ -59,10 +60,16 @@ class Plan(msgspec.Struct, frozen=True):
         return self.lanes + self.fobs
 
 
-def furnish(directory: Path, plan: Plan) -> LoadedConfig:
-    """Make content and configuration for a plan in an empty directory."""
+def furnish(directory: Path, plan: Plan, made: Callable[[int], None]) -> LoadedConfig:
+    """Make content and configuration for a plan in an empty directory.
+
+    Args:
+        made: told of how many more containers there are, now and then.
+    """
     make_certificates(directory / "certificates")
-    make_containers(directory / "containers", plan.containers)
+    for left in range(plan.containers, 0, -_BATCH):
+        make_containers(directory / "containers", min(_BATCH, left))
+        made(min(_BATCH, left))
     path = directory / "station.toml"
     path.write_text(_CONFIG.format(*(secrets.token_hex(16) for _ in range(3))), "utf-8")
     return load(path)
@@ -79,13 +86,14 @@ async def measure(
 
     Args:
         loop: what the event loop is called, for the report.
-        progress: told of every fob, on the event loop; its CPU is not counted.
+        progress: told of every fob that is done, on the event loop; its CPU is not counted.
         patience_s: how long a lane may say nothing.
 
     Raises:
         CardError: a lane has stopped, or says nothing more.
         KfError: the station cannot be put together.
     """
+    forget_peak()
     tray, shown = _Tray(plan, loaded.config.key_set()), _Shown(progress)
     readers = SimulatedReaders(f"simulated {number:02d}" for number in range(plan.lanes))
     metered = MeteredReaders(readers)
@@ -100,7 +108,6 @@ async def measure(
             nfc_s = await _warm_up(hands, tray.fobs(plan.lanes, 0))
             pace = 1.0 if plan.card_ms is None else plan.card_ms / 1000 / nfc_s
             fobs, delays_s = tray.fobs(plan.fobs, pace), tray.delays_s(pace * nfc_s)
-            forget_peak()
             not_ours_s, began_s = metered.fob_cpu_s, time.process_time()
             await hands.serve(fobs, shown.take, delays_s)
             cpu_s = time.process_time() - began_s

@@ -13,10 +13,14 @@ pytestmark = pytest.mark.anyio
 AT_ONCE = Plan(lanes=2, fobs=5, card_ms=0, seed=4)
 
 
+def unsaid(_: int) -> None:
+    """Nobody watches."""
+
+
 async def run(
     directory: Path, plan: Plan, loop: str, seen: list[FobTimes], **arguments: float
 ) -> Report:
-    loaded = furnish(directory, plan)
+    loaded = furnish(directory, plan, unsaid)
     return await measure(loaded, plan, loop, seen.append, **arguments)
 
 
@@ -51,6 +55,13 @@ async def test_the_parts_of_a_fob_are_the_whole_of_it(
     assert 0 < report.efficiency < report.efficiency_measured < 1
 
 
+async def test_a_fob_on_nfc_takes_as_long_as_the_documents_say(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    report = await run(tmp_path, Plan(lanes=1, fobs=1), anyio_backend_name, [])
+    assert report.model_ms == pytest.approx(578, abs=1)
+
+
 async def test_the_same_seed_has_the_same_fobs(tmp_path: Path, anyio_backend_name: str) -> None:
     reports = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -62,7 +73,7 @@ async def test_the_same_seed_has_the_same_fobs(tmp_path: Path, anyio_backend_nam
 
 
 async def test_it_ends_when_lanes_stop(tmp_path: Path, anyio_backend_name: str) -> None:
-    loaded = furnish(tmp_path, AT_ONCE)
+    loaded = furnish(tmp_path, AT_ONCE, unsaid)
     containers = sorted((tmp_path / "containers").iterdir())
     for container in containers[AT_ONCE.lanes + 1 :]:
         shutil.rmtree(container)
@@ -86,7 +97,7 @@ async def test_it_ends_when_lanes_say_nothing(tmp_path: Path, anyio_backend_name
 async def test_fobs_that_fail_to_warm_up_are_no_measurement(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
-    loaded = furnish(tmp_path, Plan(lanes=1, fobs=1))
+    loaded = furnish(tmp_path, Plan(lanes=1, fobs=1), unsaid)
     for container in (tmp_path / "containers").iterdir():
         shutil.rmtree(container)
     seen: list[FobTimes] = []
@@ -95,3 +106,10 @@ async def test_fobs_that_fail_to_warm_up_are_no_measurement(
     (error,) = caught.value.exceptions
     assert isinstance(error, CardError)
     assert "simulated 00" in str(error)
+
+
+def test_content_is_made_in_batches_and_all_of_it(tmp_path: Path) -> None:
+    plan, batches = Plan(lanes=1, fobs=501), list[int]()
+    furnish(tmp_path, plan, batches.append)
+    assert batches == [500, 2]
+    assert len(list((tmp_path / "containers").iterdir())) == plan.containers
