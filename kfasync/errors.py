@@ -16,6 +16,7 @@
     │   ├── SourceUnavailableError    ask again later
     │   ├── LeaseExpiredError         the lease ran out, or another lane took it over
     │   ├── KeyCheckError             the keys are not those their check values speak of
+    │   ├── KeyBlockError             the secrets of a fob came in a block that is not one
     │   ├── ContainerError            a file of a container, or the whole of it, is wrong
     │   └── ProviderError             the vendor's library refused, broke its rules, or died
     ├── UnitError                     this UID has had its turn: nothing is sent to it
@@ -119,6 +120,13 @@ class KeyCheckError(SourceError):
     """A static key does not have the key check value that came with it."""
 
     exit_code = 1
+
+
+class KeyBlockError(SourceError):
+    """A key block that is not one, or that does not make a whole fob with the items beside it.
+
+    The message says what came, and begins with it: whoever knows where from puts that before it.
+    """
 
 
 class ContainerError(SourceError):

@@ -113,8 +113,11 @@ class Content(msgspec.Struct, frozen=True):
 class Lease(msgspec.Struct, frozen=True):
     """What a source hands out for one unit.
 
-    ``expires_at_s`` is on ``time.monotonic``; None where the source knows no expiry.
-    ``issuer_checked`` says whether anybody verified who issued the device certificate.
+    ``lease_id`` is what the source calls it, ``fence`` what the ledger does: a new one for every
+    attempt, so that one which was taken over can change nothing any more. ``secrets`` are those
+    that die with the attempt. ``expires_at_s`` is on ``time.monotonic``; None where the source
+    knows no expiry. ``issuer_checked`` says whether anybody verified who issued the device
+    certificate.
     """
 
     lease_id: str
@@ -122,6 +125,8 @@ class Lease(msgspec.Struct, frozen=True):
     content: Content
     keys: KeySet
     items: tuple[Item, ...]
+    secrets: tuple[Secret, ...]
+    fence: str = ""
     expires_at_s: float | None = None
     issuer_checked: bool = False
 

@@ -11,6 +11,8 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
     "ledger/statements.py": "ledger/test_ledger.py",  # which only the ledger executes
+    "station/desk.py": "station/test_station.py",  # one struct, which only stations make
+    "station/setup.py": "station/test_station.py",  # one match, which only stations ask
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make
 }
 MODULES = sorted(

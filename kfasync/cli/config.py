@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kfasync.crypto.choose import describe
-from kfasync.station.config import TEMPLATE, ProviderSection, load
+from kfasync.station.config import TEMPLATE, ContainersSection, ProviderSection, load
 
 app = typer.Typer(name="config", no_args_is_help=True)
 
@@ -30,13 +30,14 @@ def check(file: Annotated[Path, typer.Argument(help="A station.toml.")]) -> None
         f"SCP03 {card.scp03_mode.value} at security level {card.security_level.value}, "
         f"blocks of {card.plan.block_size} bytes"
     )
-    if isinstance(source, ProviderSection):
-        typer.echo(f"  content   {source.library}, SHA-256 {source.sha256.lower()}")
-    else:
-        kcv = loaded.config.key_set().kcv
-        typer.echo(f"  content   {loaded.resolve(source.path)}")
-        typer.echo(
-            f"  keys      {8 * len(source.keys.enc)} bits, check values "
-            f"ENC {kcv.enc.hex().upper()}, MAC {kcv.mac.hex().upper()}, DEK {kcv.dek.hex().upper()}"
-        )
+    match source:
+        case ProviderSection():
+            typer.echo(f"  content   {source.library}, SHA-256 {source.sha256.lower()}")
+        case ContainersSection():
+            kcv = loaded.config.key_set().kcv
+            typer.echo(f"  content   {loaded.resolve(source.path)}")
+            typer.echo(
+                f"  keys      {8 * len(source.keys.enc)} bits, check values ENC "
+                f"{kcv.enc.hex().upper()}, MAC {kcv.mac.hex().upper()}, DEK {kcv.dek.hex().upper()}"
+            )
     typer.echo(f"  {describe(loaded.config.crypto.choose())}")

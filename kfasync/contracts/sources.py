@@ -1,17 +1,47 @@
 """Where a fob's content comes from: one life cycle for every source.
 
-    lease(unit) -> commit(lease, outcome) | abort(lease, touched)
+    open() -> [ fetch(unit) -> adopt(parcel) -> ... -> tell(ends) ] -> close()
 
 Content goes FREE -> RESERVED -> BURNED -> CONSUMED | QUARANTINED, and from BURNED never back.
+
+Fetching and adopting are two steps, because a fetch that runs while the card is being talked to
+may come back after the attempt has ended: then the ledger has never heard of it.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
+from kfasync.errors import SourceError
 from kfasync.model import Content, Lease, Outcome, Touched, Unit
+
+
+class SourceFacts(msgspec.Struct, frozen=True):
+    """What a source is; it stands in every record.
+
+    ``pool`` names the pool that the content comes from, and stays the same when the source is
+    restarted or updated: ends that were not told are kept under it. ``hears_ends`` says whether
+    that pool is kept by somebody else, who has to be told of every end.
+    """
+
+    kind: str
+    pool: str
+    name: str = ""
+    version: str = ""
+    sha256: str | None = None
+    hears_ends: bool = False
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """What a fetch has brought for a unit; empty where the content is found by adopting.
+
+    ``lease`` is as the source made it out, and not yet in the ledger.
+    """
+
+    unit: Unit
+    lease: Lease | None = None
 
 
 class EndKind(enum.Enum):
@@ -39,20 +69,52 @@ class End(msgspec.Struct, frozen=True):
 class Source(Protocol):
     """A source of fob content."""
 
-    async def lease(self, unit: Unit) -> Lease:
-        """Content and keys for this unit; the same content again while its turn is open.
+    @property
+    def facts(self) -> SourceFacts:
+        """What it is; once it is open."""
+        ...
+
+    async def open(self) -> None:
+        """Get hold of what the source needs.
 
         Raises:
-            SourceError: there is none, or what there is is wrong.
+            SourceError: it is not available, or not the one that was meant.
         """
         ...
 
-    async def commit(self, lease: Lease, outcome: Outcome) -> None:
-        """The unit is done, or has failed for good."""
+    async def close(self) -> None:
+        """Let go of it; may be called again."""
         ...
 
-    async def abort(self, lease: Lease, touched: Touched) -> None:
-        """The attempt ended without an outcome; only Touched.NONE puts the content back."""
+    async def fetch(self, unit: Unit) -> Parcel:
+        """The slow part: content and keys for a unit, which the ledger does not know of yet.
+
+        The same content again while the unit's turn is open. May run ahead of the fob.
+
+        Raises:
+            SourceError: there is none, or what there is is wrong.
+            UnitError: the source says that the unit has had its turn.
+        """
+        ...
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        """Enter a parcel in the ledger, and with it the lease is the attempt's; blocks.
+
+        Raises:
+            SourceError: there is no content, or it is wrong, or another unit's.
+            UnitError: the unit has had its turn.
+        """
+        ...
+
+    async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
+        """Tell of ends, at most one a unit; for each None when it was heard, else why not.
+
+        An end may be told twice. A retryable error is one that may be gone the next time; what
+        is refused for good is not told again.
+
+        Raises:
+            SourceUnavailableError: nobody is there, and none of the ends was heard.
+        """
         ...
 
 
@@ -64,11 +126,11 @@ class Pool(Protocol):
     """
 
     def offer(self, contents: Iterable[Content]) -> None:
-        """These are to be had now; what was free and is not among them no longer is."""
+        """These are available now; what was free and is not among them no longer is."""
         ...
 
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
-        """Lease id and content for this unit, in one statement; None when nothing is free."""
+        """Fence and content for this unit, in one statement; None when nothing is free."""
         ...
 
 
@@ -79,8 +141,13 @@ class Register(Protocol):
     refuses what it knows to be somebody else's.
     """
 
-    def adopt(self, unit: Unit, lease_id: str, content: Content) -> None:
+    def adopt(
+        self, unit: Unit, fence: str, content: Content, *, pool: str = "", lease_id: str = ""
+    ) -> None:
         """This unit has been given this content; the same again renews the lease.
+
+        An end of this very lease that ``pool`` has not been told yet is not told any more: the
+        lease has a new attempt.
 
         Raises:
             SourceError: it was issued to another unit, or this unit has other content.

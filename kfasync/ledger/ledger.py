@@ -29,6 +29,7 @@ from kfasync.errors import (
 )
 from kfasync.ledger import schema, statements
 from kfasync.ledger.lock import StationLock
+from kfasync.ledger.outbox import Outbox, post
 from kfasync.ledger.sqlite import Session, Store
 from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Standing, Touched, Unit
 
@@ -47,7 +48,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     ``state`` is what becomes of the leased content; None or BURNED leave it as it is. FREE
     without a lease is for content that was claimed for the unit and came no further. ``end``
-    is what the source ``source`` has to be told, if it is to be told anything.
+    is what the pool ``source`` has to be told, if it is to be told anything.
     """
 
     attempt: str
@@ -76,11 +77,16 @@ class StoredRecord(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """The ledger of one station; thread-safe."""
+    """The ledger of one station; thread-safe.
+
+    Attributes:
+        outbox: what the source of the content has still to hear.
+    """
 
     def __init__(self, store: Store, lock: StationLock) -> None:
         self._store = store
         self._lock = lock
+        self.outbox = Outbox(store)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
@@ -149,13 +155,13 @@ class Ledger:
         self._store.write(work)
 
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
-        """Lease id and content: the unit's own where it has some, else free content, else None.
+        """Fence and content: the unit's own where it has some, else free content, else None.
 
         Raises:
             UnitError: the unit has had its turn.
         """
-        lease_id = uuid.uuid4().hex
-        values = {**_of(unit), "new_lease_id": lease_id, "at": _now()}
+        fence = uuid.uuid4().hex
+        values = {**_of(unit), "new_lease_id": fence, "at": _now()}
 
         def work(session: Session) -> sqlite3.Row | None:
             try:
@@ -168,14 +174,17 @@ class Ledger:
         if row is None:
             self.standing(unit)  # raises when this unit must not have any
             return None
-        return lease_id, Content(row["fesn"], row["spid"])
+        return fence, Content(row["fesn"], row["spid"])
 
     # ------------------------------------------------------------------ as a register
 
-    def adopt(self, unit: Unit, lease_id: str, content: Content) -> None:
+    def adopt(
+        self, unit: Unit, fence: str, content: Content, *, pool: str = "", lease_id: str = ""
+    ) -> None:
         """Enter content that a pool elsewhere has leased to this unit; the same renews the lease.
 
-        What was only reserved for the unit is free again when that pool has changed its mind.
+        What was only reserved for the unit is free again when that pool has changed its mind. An
+        end of this very lease that was not told yet is not told any more.
 
         Raises:
             SourceError: it is another unit's, or the unit's own is burned: the pool has issued
@@ -183,10 +192,12 @@ class Ledger:
             UnitError: the unit has had its turn.
         """
         self.standing(unit)  # raises when this unit must not have any
-        given = {"of_fesn": content.fesn, "of_spid": content.spid, "new_lease_id": lease_id}
+        given = {"of_fesn": content.fesn, "of_spid": content.spid, "new_lease_id": fence}
         values = {**_of(unit), **given, "at": _now()}
+        renewed = {"of_source": pool, "of_uid": unit.uid.hex(), "of_lease_id": lease_id}
 
         def work(session: Session) -> None:
+            session.run(statements.drop_end, renewed)
             session.run(statements.release_others, values)
             try:
                 adopted = session.run(statements.adopt, values).fetchone()
@@ -347,19 +358,7 @@ def _finish(session: Session, ending: Ending) -> None:
     if lease is None and unit is not None and state is ContentState.FREE:
         session.run(statements.release_unit, {**_of(unit), "at": now})
     if end is not None:
-        session.run(
-            statements.post,
-            {
-                "new_source": ending.source,
-                "new_uid": end.uid.hex(),
-                "new_lease_id": end.lease_id,
-                "new_end": end.kind.value,
-                "new_outcome": end.outcome.value,
-                "new_touched": end.touched.value,
-                "new_record_sha256": end.record_sha256,
-                "new_created_at": now,
-            },
-        )
+        post(session, ending.source, end, now)
 
 
 def _issued_twice(unit: Unit, content: Content, holder: sqlite3.Row | None) -> SourceError:
@@ -386,7 +385,7 @@ def _of(unit: Unit) -> dict[str, str]:
 def _held(lease: Lease) -> dict[str, str | int]:
     return {
         "of_fesn": lease.content.fesn,
-        "of_lease_id": lease.lease_id,
+        "of_lease_id": lease.fence,
         "of_uid": lease.unit.uid.hex(),
     }
 

@@ -81,7 +81,7 @@ outbox = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("problem", sa.Text),
     sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
-    sa.Index("outbox_by_source", "source", "refused", "id"),
+    sa.Index("outbox_by_unit", "uid", "source", "refused", "id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -166,3 +166,45 @@ counts = sa.select(_state, sa.func.count().label("pieces")).group_by(_state)
 
 _OUTBOX = ("source", "uid", "lease_id", "end", "outcome", "touched", "record_sha256", "created_at")
 post = sa.insert(outbox).values({name: sa.bindparam(f"new_{name}") for name in _OUTBOX})
+_row = outbox.c.id == sa.bindparam("of_id")
+# The oldest end of each unit alone: the next one is told when that was heard.
+_earlier = outbox.alias("earlier")
+due = (
+    sa.select(outbox)
+    .where(
+        outbox.c.source == sa.bindparam("of_source"),
+        outbox.c.refused == 0,
+        ~sa.exists().where(
+            _earlier.c.uid == outbox.c.uid,
+            _earlier.c.source == outbox.c.source,
+            _earlier.c.refused == 0,
+            _earlier.c.id < outbox.c.id,
+        ),
+    )
+    .order_by(outbox.c.id)
+    .limit(sa.bindparam("most"))
+)
+acknowledge = sa.delete(outbox).where(_row)
+postpone = (
+    sa.update(outbox)
+    .where(_row)
+    .values(tries=outbox.c.tries + 1, problem=sa.bindparam("new_problem"))
+)
+refuse = (
+    sa.update(outbox)
+    .where(_row)
+    .values(tries=outbox.c.tries + 1, refused=1, problem=sa.bindparam("new_problem"))
+)
+drop_end = sa.delete(outbox).where(
+    outbox.c.source == sa.bindparam("of_source"),
+    outbox.c.uid == sa.bindparam("of_uid"),
+    outbox.c.lease_id == sa.bindparam("of_lease_id"),
+    outbox.c.refused == 0,
+)
+waiting = sa.select(
+    outbox.c.source,
+    sa.func.sum(1 - outbox.c.refused).label("due"),
+    sa.func.sum(outbox.c.refused).label("refused"),
+    sa.func.min(outbox.c.created_at).label("oldest"),
+    sa.func.coalesce(sa.func.max(outbox.c.problem), "").label("problem"),
+).group_by(outbox.c.source)

@@ -7,19 +7,19 @@ The directory holds nothing but containers; only hidden names (a leading dot) ar
 So a container may be copied in under a hidden name and renamed when it is whole.
 """
 
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 import anyio.to_thread
 
 from kfasync.contracts.crypto import Vault
-from kfasync.contracts.sources import Pool
+from kfasync.contracts.sources import End, Parcel, Pool, SourceFacts
 from kfasync.core.dgi import Dgi
 from kfasync.errors import ContainerError, SourceError
-from kfasync.model import Content, Item, KeySet, Lease, Outcome, Touched, Unit
-from kfasync.secret import Secret
+from kfasync.model import Content, Item, KeySet, Lease, Unit
 from kfasync.sources.container import (
     CMS_ROOT,
     ICA,
@@ -32,6 +32,8 @@ from kfasync.sources.container import (
     read_container,
 )
 
+CLOCK_TICK_NS = 2_000_000_000  # of FAT, the coarsest
+
 
 class ContainerSource:
     """A :class:`kfasync.contracts.sources.Source` over a directory of containers.
@@ -42,69 +44,92 @@ class ContainerSource:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        certificates: StaticCertificates,
-        keys: KeySet,
-        pool: Pool,
-        vault: Vault,
+        self, directory: Path, certificates: Path, keys: KeySet, pool: Pool, vault: Vault
     ) -> None:
+        self.facts = SourceFacts("containers", pool=f"containers:{directory}")
         self._directory = directory
-        self._certificates = certificates
+        self._certificates_directory = certificates
+        self._certificates = StaticCertificates(b"", b"")
         self._keys = keys
         self._pool = pool
         self._vault = vault
+        self._scanning = threading.Lock()
+        self._seen: object = None  # what the directory looked like when it was last scanned
 
-    @classmethod
-    def open(
-        cls, directory: Path, certificates: Path, keys: KeySet, pool: Pool, vault: Vault
-    ) -> Self:
-        """Read the CA certificates, find the containers and offer them to the pool; blocks.
+    async def open(self) -> None:
+        """Read the CA certificates, find the containers and offer them to the pool.
 
         Raises:
             ContainerError: a CA certificate or the name of a container is wrong.
         """
-        source = cls(directory, read_certificates(certificates), keys, pool, vault)
-        pool.offer(scan(directory))
-        return source
+        await anyio.to_thread.run_sync(self._open)
 
-    async def lease(self, unit: Unit) -> Lease:
-        """Claim a container for this unit and read it; the same one while its turn is open.
+    async def close(self) -> None:
+        """Nothing is held; the static keys stay, for every fob has the same."""
+
+    async def fetch(self, unit: Unit) -> Parcel:
+        """An empty parcel: which container it is, the pool decides when it is needed."""
+        return Parcel(unit)
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        """Claim a container for the unit and read it; the same one while its turn is open.
 
         Raises:
             ContainerError: the claimed container is wrong. It stays claimed, and the caller
-                gives it back or puts it aside.
+                gives it back or sets it aside.
             SourceError: no container is free, and a second look at the directory finds none.
         """
-        return await anyio.to_thread.run_sync(self._lease, unit)
-
-    async def commit(self, lease: Lease, outcome: Outcome) -> None:
-        """Forget the fob's secrets; the static keys stay, for every fob has the same."""
-        _wipe(lease)
-
-    async def abort(self, lease: Lease, touched: Touched) -> None:
-        """Forget the fob's secrets; a later lease reads them again."""
-        _wipe(lease)
-
-    def _lease(self, unit: Unit) -> Lease:
-        lease_id, content = self._claim(unit)
+        unit = parcel.unit
+        fence, content = self._claim(unit)
         path = self._directory / f"{content.fesn}-{content.spid}"
         container = read_container(path, self._vault)
-        items = _items(container, self._certificates)
-        return Lease(lease_id=lease_id, unit=unit, content=content, keys=self._keys, items=items)
+        return Lease(
+            lease_id=fence,
+            unit=unit,
+            content=content,
+            keys=self._keys,
+            items=_items(container, self._certificates),
+            secrets=(container.scalar, container.irk),
+            fence=fence,
+        )
+
+    async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
+        """Nobody has to hear of an end: the pool is the ledger's."""
+        return [None] * len(ends)
+
+    def _open(self) -> None:
+        self._certificates = read_certificates(self._certificates_directory)
+        self._offer()
 
     def _claim(self, unit: Unit) -> tuple[str, Content]:
         claimed = self._pool.claim(unit)
-        if claimed is None:
-            contents = scan(self._directory)
-            self._pool.offer(contents)
+        # An unchanged directory is not looked through again for every fob that finds none.
+        if claimed is None and _appearance(self._directory) != self._seen:
+            with self._scanning:  # an older look must not be the last to be offered
+                self._offer()
             claimed = self._pool.claim(unit)
-            if claimed is None:
-                raise SourceError(
-                    f"{self._directory}: none of {len(contents)} containers is free; "
-                    "add containers and place the fob again"
-                )
+        if claimed is None:
+            raise SourceError(
+                f"{self._directory}: no container is free; add containers and place the fob again"
+            )
         return claimed
+
+    def _offer(self) -> None:
+        # Looked at before the scan: what comes meanwhile is found at the next look.
+        seen = _appearance(self._directory)
+        self._pool.offer(scan(self._directory))
+        self._seen = seen
+
+
+def _appearance(directory: Path) -> object:
+    """Something that is another thing when entries have come or gone since; None if unsure."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    # Of two changes within one tick of the file system's clock only one shows in the time.
+    settled = time.time_ns() - status.st_mtime_ns > CLOCK_TICK_NS
+    return (status.st_dev, status.st_ino, status.st_mtime_ns) if settled else object()
 
 
 def _items(container: Container, certificates: StaticCertificates) -> tuple[Item, ...]:
@@ -118,12 +143,6 @@ def _items(container: Container, certificates: StaticCertificates) -> tuple[Item
         Item(Dgi.CMS_ROOT, certificates.cms_root),
         Item(Dgi.IRK, container.irk),
     )
-
-
-def _wipe(lease: Lease) -> None:
-    for item in lease.items:
-        if isinstance(item.value, Secret):
-            item.value.wipe()
 
 
 def scan(directory: Path) -> list[Content]:

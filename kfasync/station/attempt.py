@@ -1,5 +1,6 @@
 """One attempt on one fob: the only loop that meets the world."""
 
+import hashlib
 import secrets
 import time
 import uuid
@@ -14,6 +15,7 @@ from anyio import from_thread
 from kfasync import __version__
 from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
+from kfasync.contracts.sources import End, EndKind, Parcel
 from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.errors import KfError, LeaseExpiredError
 from kfasync.ledger.ledger import Ending
@@ -58,6 +60,7 @@ class Attempt:
         self._progress = progress
         self._journal = Journal()
         self._held = ExitStack()
+        self._parcel: Parcel | None = None
         self._state = Provisioning(
             desk.profile,
             desk.path,
@@ -91,7 +94,7 @@ class Attempt:
             case Identified(unit):
                 return self._identify(unit)
             case NeedLease(unit):
-                return from_thread.run(self._lease, unit)
+                return self._lease(unit)
             case Durable(lease, mark):
                 return self._write_down(lease, mark)
             case _:
@@ -116,13 +119,25 @@ class Attempt:
         self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
         return self._desk.ledger.standing(unit)
 
-    async def _lease(self, unit: Unit) -> Lease:
+    def _lease(self, unit: Unit) -> Lease:
+        parcel = from_thread.run(self._fetch, unit)
+        self._parcel = parcel
+        # Held by the attempt from here on, and wiped with it whatever comes.
+        if parcel.lease is not None:
+            self._held.callback(_wipe, parcel.lease)
+        lease = self._desk.source.adopt(parcel)
+        if parcel.lease is None:
+            self._held.callback(_wipe, lease)
+        return lease
+
+    async def _fetch(self, unit: Unit) -> Parcel:
         # Shielded: a lease that was asked for is waited for, and given back before the next
         # command. On asyncio anyio never tells a task that begins in a scope cancelled before
         # it, and its checkpoints spin for ever.
         with anyio.CancelScope(shield=True):
-            lease = await self._desk.source.lease(unit)
-        return lease  # noqa: RET504  # to a type checker a cancel scope may swallow errors
+            await self._desk.sender.quiet(unit.uid)
+            parcel = await self._desk.source.fetch(unit)
+        return parcel  # noqa: RET504  # to a type checker a cancel scope may swallow errors
 
     def _write_down(self, lease: Lease, mark: Mark) -> None:
         expires = lease.expires_at_s
@@ -142,33 +157,41 @@ class Attempt:
             # is reserved for this UID may be that of another fob of the same UID.
             content = ContentState.FREE
         record = self._record(verdict)
+        text = record.json()
         self._desk.ledger.finish(
             Ending(
                 attempt=record.attempt,
-                record=record.json(),
+                record=text,
                 disposition=verdict.disposition,
                 unit=state.unit,
                 lease=state.lease,
                 state=content,
+                source=self._desk.source.facts.pool,
+                end=self._end(verdict, content, text),
             )
         )
-        if state.lease is not None:
-            from_thread.run(self._hand_back, state.lease, content, verdict)
         return Conclusion(record, verdict)
 
-    async def _hand_back(
-        self, lease: Lease, content: ContentState | None, verdict: Verdict
-    ) -> None:
-        with anyio.CancelScope(shield=True):
-            if content in (ContentState.CONSUMED, ContentState.QUARANTINED):
-                await self._desk.source.commit(lease, verdict.outcome)
-            else:
-                await self._desk.source.abort(lease, self._state.touched)
+    def _end(self, verdict: Verdict, content: ContentState | None, text: str) -> End | None:
+        """What the source has to be told, if it hears of ends; of a refused lease too."""
+        lease = self._state.lease or (self._parcel.lease if self._parcel else None)
+        if lease is None or not self._desk.source.facts.hears_ends:
+            return None
+        used_up = content in (ContentState.CONSUMED, ContentState.QUARANTINED)
+        return End(
+            uid=lease.unit.uid,
+            lease_id=lease.lease_id,
+            kind=EndKind.COMMIT if used_up else EndKind.ABORT,
+            outcome=verdict.outcome,
+            touched=self._state.touched,
+            record_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        )
 
     def _record(self, verdict: Verdict) -> AttemptRecord:
         state, desk = self._state, self._desk
         unit, lease, facts = state.unit, state.lease, state.facts
         kcv = msgspec.structs.asdict(lease.keys.kcv) if lease else None
+        source = desk.source.facts
         return AttemptRecord(
             attempt=uuid.uuid4().hex,
             station=desk.station,
@@ -177,8 +200,8 @@ class Attempt:
             software=__version__,
             config_sha256=desk.config_sha256,
             crypto_path=desk.path.name,
-            provider=f"{desk.provider.name} {desk.provider.version}" if desk.provider else None,
-            provider_sha256=desk.provider.sha256 if desk.provider else None,
+            provider=f"{source.name} {source.version}" if source.name else None,
+            provider_sha256=source.sha256,
             started=self._journal.started,
             finished=now(),
             stages=self._journal.stages(),
@@ -218,3 +241,8 @@ def _observed(state: Provisioning) -> str:
 
 def _hex(value: bytes) -> str:
     return value.hex().upper()
+
+
+def _wipe(lease: Lease) -> None:
+    for secret in lease.secrets:
+        secret.wipe()

@@ -11,8 +11,8 @@ import msgspec
 
 from kfasync.errors import KfError
 
-RETRY_S = 1.0  # after trouble, and then at most this much longer each time
-RETRY_MAX_S = 30.0
+RETRY_S = 1.0  # after trouble, and then twice as long each time
+RETRY_MAX_S = 10.0
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -20,6 +20,17 @@ class Notice(msgspec.Struct, frozen=True):
 
     follower: str
     problem: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a step has come to.
+
+    ``problem`` is what the operator has to know, ``again_s`` when to step again although
+    nothing new has happened; None for never.
+    """
+
+    problem: str = ""
+    again_s: float | None = None
 
 
 def ignore(notice: Notice) -> None:
@@ -36,7 +47,7 @@ class Follower:
     """
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[None]], tell: Callable[[Notice], None]
+        self, name: str, step: Callable[[], Awaitable[Progress]], tell: Callable[[Notice], None]
     ) -> None:
         self._name = name
         self._step = step
@@ -54,23 +65,26 @@ class Follower:
         wait_s = RETRY_S
         while True:
             news = self._news = anyio.Event()
-            await self.catch_up()
-            if self._problem:
+            progress = await self.catch_up()
+            if progress is None:
                 # News do not make it better: a full disk would be tried at every fob.
                 await anyio.sleep(wait_s)
                 wait_s = min(2 * wait_s, RETRY_MAX_S)
-            else:
-                wait_s = RETRY_S
+                continue
+            wait_s = RETRY_S
+            with anyio.move_on_after(progress.again_s):
                 await news.wait()
 
-    async def catch_up(self) -> None:
-        """One step; trouble is told and not raised."""
+    async def catch_up(self) -> Progress | None:
+        """One step; trouble is told and not raised, and then there is no progress."""
+        progress: Progress | None = None
         try:
-            await self._step()
+            progress = await self._step()
         except KfError as error:
             problem = str(error)
         else:
-            problem = ""
+            problem = progress.problem
         if problem != self._problem:
             self._problem = problem
             self._tell(Notice(self._name, problem))
+        return progress

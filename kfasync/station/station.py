@@ -1,8 +1,7 @@
 """A station: its lanes, what they share, and the news of the readers."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 from anyio import to_thread
@@ -10,19 +9,18 @@ from anyio.abc import TaskGroup
 
 from kfasync.audit.log import AuditLog
 from kfasync.contracts.cards import Readers
-from kfasync.contracts.crypto import CryptoPath, Vault
 from kfasync.contracts.sources import Source
-from kfasync.errors import ConfigError, KeyCheckError, KfError, LinkError, ReaderError
+from kfasync.errors import KfError, LinkError, ReaderError
 from kfasync.ledger.ledger import Ledger, Unfinished
-from kfasync.sources.containers import ContainerSource
-from kfasync.sources.provider.library import LibraryFacts
-from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.attempt import Conclusion
-from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
-from kfasync.station.desk import Desk, Roster
+from kfasync.station.config import LoadedConfig
+from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
-from kfasync.station.follower import Follower, Notice, ignore
+from kfasync.station.follower import Follower, Notice, Progress, ignore
 from kfasync.station.lane import Lane
+from kfasync.station.roster import Roster
+from kfasync.station.sender import Sender
+from kfasync.station.setup import make_source
 
 
 class Station:
@@ -124,38 +122,29 @@ async def open_station(
     Raises:
         KfError: some part of it is not available; no card has been touched.
     """
-    with ExitStack() as parts:
-        desk = await to_thread.run_sync(_set_up, loaded, tell, notice, parts)
-        try:
-            yield Station(desk, readers)
-        finally:
-            # What a source has to do at its end may block.
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(parts.close)
+    async with AsyncExitStack() as parts:
+        desk = await _set_up(loaded, tell, notice, parts)
+        yield Station(desk, readers)
 
 
-def _set_up(
+async def _set_up(
     loaded: LoadedConfig,
     tell: Callable[[LaneEvent], None],
     notice: Callable[[Notice], None],
-    parts: ExitStack,
+    parts: AsyncExitStack,
 ) -> Desk:
     """Open everything; ``parts`` closes it again, also when this fails halfway."""
     config = loaded.config
-    path = config.crypto.choose()
     directory = loaded.resolve(config.station.data_dir)
-    ledger = Ledger.open(directory)
+    path = await to_thread.run_sync(config.crypto.choose)
+    ledger = await to_thread.run_sync(Ledger.open, directory)
     parts.callback(ledger.close)
-    audit = AuditLog.open(directory, ledger)
-    source: Source
-    provider: LibraryFacts | None = None
-    if isinstance(config.source, ProviderSection):
-        lock_memory = config.crypto.locked_memory == "required"
-        source = _provider(config.source, ledger, path.vault, lock_memory=lock_memory)
-        parts.callback(source.close)
-        provider = source.facts
-    else:
-        source = _containers(loaded, config.source, path, ledger)
+    audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
+    source = make_source(loaded, path, ledger)
+    parts.push_async_callback(_close, source)
+    await source.open()
+    roster = Roster()
+    sender = Sender(source, ledger.outbox, roster)
     return Desk(
         station=config.station.id,
         config_sha256=loaded.sha256,
@@ -163,50 +152,30 @@ def _set_up(
         profile=config.card,
         path=path,
         source=source,
-        provider=provider,
         ledger=ledger,
-        followers=(audit_follower(audit, notice),),
-        roster=Roster(),
+        sender=sender,
+        followers=followers(audit, sender, notice),
+        roster=roster,
         tell=tell,
     )
 
 
-def audit_follower(audit: AuditLog, notice: Callable[[Notice], None]) -> Follower:
-    """The follower that writes the audit file."""
-    return Follower("audit log", lambda: to_thread.run_sync(audit.follow), notice)
+async def _close(source: Source) -> None:
+    # Also when the station was cancelled: a library has things to do at its end.
+    with anyio.CancelScope(shield=True):
+        await source.close()
 
 
-def _provider(
-    section: ProviderSection, ledger: Ledger, vault: Vault, *, lock_memory: bool
-) -> ProviderSource:
-    return ProviderSource.open(
-        Path(section.library),
-        section.sha256,
-        section.config,
-        ledger,
-        vault,
-        deadline_s=section.deadline_s,
-        in_process=section.in_process,
-        lock_memory=lock_memory,
-    )
+def followers(
+    audit: AuditLog, sender: Sender, notice: Callable[[Notice], None]
+) -> tuple[Follower, ...]:
+    """What follows the ledger: the audit file, and the sender of the outbox."""
 
+    async def write_log() -> Progress:
+        await to_thread.run_sync(audit.follow)
+        return Progress()
 
-def _containers(
-    loaded: LoadedConfig, section: ContainersSection, path: CryptoPath, ledger: Ledger
-) -> ContainerSource:
-    keys = loaded.config.key_set()
-    try:
-        path.load(keys).wipe()
-    except KeyCheckError as error:
-        # Of keys that stand in the configuration this can be said before any fob is placed.
-        raise ConfigError("source.keys", str(error)) from error
-    return ContainerSource.open(
-        loaded.resolve(section.path),
-        loaded.resolve(section.certificates),
-        keys,
-        ledger,
-        path.vault,
-    )
+    return Follower("audit log", write_log, notice), Follower("outbox", sender.step, notice)
 
 
 def _the_reader(name: str, present: list[str]) -> str:

@@ -1,17 +1,18 @@
 """The life cycle of every source: lease, then commit or abort, and what the pool says of it."""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
-from kfasync.contracts.sources import Source
+from kfasync.contracts.sources import End, EndKind, Source
 from kfasync.crypto.heap import HeapVault
-from kfasync.errors import SourceError, UnitError
+from kfasync.errors import LeaseExpiredError, SourceError, UnitError
 from kfasync.ledger.ledger import Ending, Ledger
 from kfasync.model import ContentState, Disposition, Lease, Mark, Outcome, Touched
 from kfasync.secret import Secret
@@ -19,7 +20,7 @@ from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.library import digest
 from kfasync.sources.provider.source import ProviderSource
 from tests.native_build import reference_provider, stock
-from tests.station.desks import furnish, open_desk, unit
+from tests.station.desks import furnish, open_desk, take, unit
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +55,14 @@ class Shelf(msgspec.Struct):
             )
         )
 
+    async def tell(
+        self, lease: Lease, kind: EndKind, touched: Touched, outcome: Outcome = Outcome.INCOMPLETE
+    ) -> None:
+        """What the sender tells the source, twice: a crash may come between."""
+        end = End(lease.unit.uid, lease.lease_id, kind, outcome, touched, "00" * 32)
+        for _ in range(2):
+            assert list(await self.source.tell([end])) == [None]
+
     def states(self) -> dict[ContentState, int]:
         counts = self.ledger.counts()
         if self.free is not None:
@@ -61,27 +70,26 @@ class Shelf(msgspec.Struct):
         return {state: count for state, count in counts.items() if count}
 
 
-@contextmanager
-def containers(directory: Path) -> Iterator[Shelf]:
-    with open_desk(furnish(directory, containers=CONTENTS)) as desk:
+@asynccontextmanager
+async def containers(directory: Path) -> AsyncIterator[Shelf]:
+    async with open_desk(furnish(directory, containers=CONTENTS)) as desk:
         yield Shelf(desk.source, desk.ledger)
 
 
-@contextmanager
-def provider(directory: Path, *, in_process: bool) -> Iterator[Shelf]:
+@asynccontextmanager
+async def provider(directory: Path, *, in_process: bool) -> AsyncIterator[Shelf]:
     """The same containers behind the reference provider."""
     config = stock(directory, containers=CONTENTS)
     library = reference_provider()
     ledger = Ledger.open(directory / "var")
+    source = ProviderSource(
+        library, digest(library), config, ledger, HeapVault(), in_process=in_process
+    )
     try:
-        source = ProviderSource.open(
-            library, digest(library), config, ledger, HeapVault(), in_process=in_process
-        )
-        try:
-            yield Shelf(source, ledger, lambda: counted(source).free)
-        finally:
-            source.close()
+        await source.open()
+        yield Shelf(source, ledger, lambda: counted(source).free)
     finally:
+        await source.close()
         ledger.close()
 
 
@@ -99,9 +107,9 @@ SHELVES = {
 
 
 @pytest.fixture(params=list(SHELVES.values()), ids=list(SHELVES))
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
-    make: Callable[[Path], AbstractContextManager[Shelf]] = request.param
-    with make(tmp_path) as opened:
+async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shelf]:
+    make: Callable[[Path], AbstractAsyncContextManager[Shelf]] = request.param
+    async with make(tmp_path) as opened:
         yield opened
 
 
@@ -112,7 +120,7 @@ def plain(lease: Lease) -> dict[int, bytes]:
 
 
 async def test_a_lease_is_whole_and_for_its_unit(shelf: Shelf) -> None:
-    lease = await shelf.source.lease(unit(1))
+    lease = await take(shelf.source, unit(1))
     assert lease.unit == unit(1)
     assert [item.dgi for item in lease.items] == [0xA003, 0xA001, 0xA002, 0xA004, 0xA005, 0xA006]
     assert [item.under_dek for item in lease.items] == [True, *[False] * 5]
@@ -125,12 +133,12 @@ async def test_a_lease_is_whole_and_for_its_unit(shelf: Shelf) -> None:
 async def test_the_same_unit_gets_the_same_content_while_its_turn_is_open(
     shelf: Shelf, burned: bool
 ) -> None:
-    first = await shelf.source.lease(unit(1))
+    first = await take(shelf.source, unit(1))
     if burned:
         shelf.ledger.mark(first, Mark.BURNED)
-    again = await shelf.source.lease(unit(1))
+    again = await take(shelf.source, unit(1))
     assert (again.content, plain(again)) == (first.content, plain(first))
-    assert (await shelf.source.lease(unit(2))).content != first.content
+    assert (await take(shelf.source, unit(2))).content != first.content
 
 
 async def test_two_units_never_hold_one_content(shelf: Shelf) -> None:
@@ -139,7 +147,7 @@ async def test_two_units_never_hold_one_content(shelf: Shelf) -> None:
 
     async def ask(number: int) -> None:
         try:
-            leases.append(await shelf.source.lease(unit(number)))
+            leases.append(await take(shelf.source, unit(number)))
         except SourceError:
             refused.append(number)
 
@@ -151,25 +159,25 @@ async def test_two_units_never_hold_one_content(shelf: Shelf) -> None:
 
 
 async def test_an_untouched_fob_gives_its_content_back(shelf: Shelf) -> None:
-    lease = await shelf.source.lease(unit(1))
+    lease = await take(shelf.source, unit(1))
     shelf.end(lease, FREE)
-    await shelf.source.abort(lease, Touched.NONE)
+    await shelf.tell(lease, EndKind.ABORT, Touched.NONE)
     assert shelf.states() == {FREE: CONTENTS}
-    assert (await shelf.source.lease(unit(2))).content == lease.content
+    assert (await take(shelf.source, unit(2))).content == lease.content
 
 
 @pytest.mark.parametrize("touched", [Touched.PARTIAL, Touched.UNKNOWN])
 async def test_a_touched_fob_keeps_its_content(shelf: Shelf, touched: Touched) -> None:
-    lease = await shelf.source.lease(unit(1))
+    lease = await take(shelf.source, unit(1))
     content = lease.content
     shelf.ledger.mark(lease, Mark.BURNED)
     if touched is Touched.UNKNOWN:
         shelf.ledger.mark(lease, Mark.LAST_SENT)
     shelf.end(lease, BURNED)
-    await shelf.source.abort(lease, touched)
+    await shelf.tell(lease, EndKind.ABORT, touched)
     assert shelf.states() == {FREE: 1, BURNED: 1}
-    assert (await shelf.source.lease(unit(2))).content != content
-    assert (await shelf.source.lease(unit(1))).content == content
+    assert (await take(shelf.source, unit(2))).content != content
+    assert (await take(shelf.source, unit(1))).content == content
     assert shelf.ledger.standing(unit(1)).touched is touched
 
 
@@ -179,33 +187,46 @@ async def test_a_touched_fob_keeps_its_content(shelf: Shelf, touched: Touched) -
 async def test_a_fob_that_is_done_never_gets_another_content(
     shelf: Shelf, state: ContentState, outcome: Outcome
 ) -> None:
-    lease = await shelf.source.lease(unit(1))
+    lease = await take(shelf.source, unit(1))
     for mark in (Mark.BURNED, Mark.LAST_SENT):
         shelf.ledger.mark(lease, mark)
     shelf.end(lease, state)
-    await shelf.source.commit(lease, outcome)
+    await shelf.tell(lease, EndKind.COMMIT, Touched.UNKNOWN, outcome)
     with pytest.raises(UnitError):
-        await shelf.source.lease(unit(1))
+        await take(shelf.source, unit(1))
     assert shelf.states() == {FREE: 1, state: 1}
-    assert (await shelf.source.lease(unit(2))).content != lease.content
+    assert (await take(shelf.source, unit(2))).content != lease.content
 
 
-@pytest.mark.parametrize("way", ["commit", "abort"])
-async def test_the_secrets_of_a_fob_do_not_outlive_its_lease(shelf: Shelf, way: str) -> None:
-    lease = await shelf.source.lease(unit(1))
+async def test_a_lease_names_every_secret_that_dies_with_its_attempt(shelf: Shelf) -> None:
+    lease = await take(shelf.source, unit(1))
     secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
     assert len(secrets) == 2
-    assert all(any(secret.expose()) for secret in secrets)
-    for _ in range(2):  # told twice, it is as good as told once
-        if way == "commit":
-            await shelf.source.commit(lease, Outcome.PASS)
-        else:
-            await shelf.source.abort(lease, Touched.UNKNOWN)
-    assert not any(any(secret.expose()) for secret in secrets)
+    for secret in secrets:
+        assert any(secret is one for one in lease.secrets)
+    # Static keys are for every fob; a fob's own keys are its own.
+    keys = (lease.keys.enc, lease.keys.mac, lease.keys.dek)
+    own = [key for key in keys if any(key is one for one in lease.secrets)]
+    assert len(own) == (3 if shelf.source.facts.hears_ends else 0)
+
+
+async def test_nothing_is_in_the_ledger_before_it_is_adopted(shelf: Shelf) -> None:
+    before = shelf.ledger.counts()
+    parcel = await shelf.source.fetch(unit(1))
+    assert shelf.ledger.counts() == before
+    assert (await anyio.to_thread.run_sync(shelf.source.adopt, parcel)).fence
+
+
+async def test_a_new_attempt_takes_the_lease_over(shelf: Shelf) -> None:
+    old, new = [await take(shelf.source, unit(1)) for _ in range(2)]
+    assert old.fence != new.fence
+    with pytest.raises(LeaseExpiredError):
+        shelf.ledger.mark(old, Mark.BURNED)
+    shelf.ledger.mark(new, Mark.BURNED)
 
 
 async def test_a_lease_shows_no_secret(shelf: Shelf) -> None:
-    lease = await shelf.source.lease(unit(1))
+    lease = await take(shelf.source, unit(1))
     shown = repr(lease)
     for dgi in (0xA003, 0xA006):
         assert repr(plain(lease)[dgi]) not in shown

@@ -231,7 +231,7 @@ class Attempt:
             case Identified():
                 return Standing(self._standing)
             case NeedLease(unit):
-                return Lease("lease-1", unit, CONTAINER.content, self._keys, self._items)
+                return Lease("lease-1", unit, CONTAINER.content, self._keys, self._items, ())
             case Durable():
                 return None
 

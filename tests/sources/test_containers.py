@@ -1,6 +1,8 @@
+import os
 import random
 import shutil
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import pytest
 from kfasync.contracts.sources import Source
 from kfasync.crypto.choose import choose
 from kfasync.errors import ContainerError, SourceError
-from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
+from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Unit
 from kfasync.secret import Secret
 from kfasync.sources.container import read_certificates, read_container
 from kfasync.sources.containers import ContainerSource, check, scan
+from tests.station.desks import take
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CERTIFICATES = FIXTURES / "certificates"
@@ -146,14 +149,20 @@ def stream_size(items: Iterable[Item]) -> int:
     return total
 
 
+async def opened(containers: Path, certificates: Path = CERTIFICATES) -> ContainerSource:
+    source = ContainerSource(containers, certificates, KEYS, MemoryPool(), VAULT)
+    await source.open()
+    return source
+
+
 async def lease_both(source: Source) -> list[Lease]:
-    return [await source.lease(unit(1)), await source.lease(unit(2))]
+    return [await take(source, unit(1)), await take(source, unit(2))]
 
 
 @pytest.mark.anyio
 async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
-    lease = await source.lease(unit(1))
+    source = await opened(FIXTURES / "containers")
+    lease = await take(source, unit(1))
     read = read_container(FIXTURES / "containers" / FIRST, VAULT)
     static = read_certificates(CERTIFICATES)
     assert lease == Lease(
@@ -169,6 +178,8 @@ async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
             Item(0xA005, static.cms_root),
             Item(0xA006, read.irk),
         ),
+        secrets=(read.scalar, read.irk),
+        fence="lease-00000000000001",
         expires_at_s=None,
         issuer_checked=False,
     )
@@ -176,15 +187,15 @@ async def test_a_lease_holds_the_items_in_the_order_of_the_wire() -> None:
 
 @pytest.mark.anyio
 async def test_the_fixtures_give_streams_of_1709_and_1707_bytes() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
+    source = await opened(FIXTURES / "containers")
     leases = await lease_both(source)
     assert [stream_size(lease.items) for lease in leases] == [1709, 1707]
 
 
 @pytest.mark.anyio
 async def test_no_repr_of_a_lease_shows_a_secret() -> None:
-    source = ContainerSource.open(FIXTURES / "containers", CERTIFICATES, KEYS, MemoryPool(), VAULT)
-    lease = await source.lease(unit(1))
+    source = await opened(FIXTURES / "containers")
+    lease = await take(source, unit(1))
     secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
     assert [len(secret) for secret in secrets] == [32, 16]
     assert not [one for one in secrets if repr(bytes(one.expose()))[2:-1] in repr(lease)]
@@ -194,60 +205,85 @@ async def test_no_repr_of_a_lease_shows_a_secret() -> None:
 async def test_one_unit_gets_the_same_content_again_and_another_unit_another(
     containers: Path,
 ) -> None:
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
+    source = await opened(containers)
     one, another = await lease_both(source)
     assert (one.content, another.content) == (content_of(FIRST), content_of(SECOND))
-    assert await source.lease(unit(1)) == one
+    assert await take(source, unit(1)) == one
 
 
 @pytest.mark.anyio
 async def test_when_none_is_free_the_directory_is_looked_at_again(containers: Path) -> None:
     shutil.move(containers / SECOND, containers.parent / SECOND)
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
-    await source.lease(unit(1))
-    with pytest.raises(SourceError, match="none of 1 containers is free; add containers"):
-        await source.lease(unit(2))
+    source = await opened(containers)
+    await take(source, unit(1))
+    with pytest.raises(SourceError, match="no container is free; add containers"):
+        await take(source, unit(2))
     shutil.move(containers.parent / SECOND, containers / SECOND)
-    assert (await source.lease(unit(2))).content == content_of(SECOND)
+    assert (await take(source, unit(2))).content == content_of(SECOND)
 
 
 @pytest.mark.anyio
 async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: Path) -> None:
     (containers / FIRST / "irk_keyfob.key").write_bytes(b"")
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
+    source = await opened(containers)
     for _ in range(2):
         with pytest.raises(ContainerError, match="not 16 bytes in base64"):
-            await source.lease(unit(1))
-    assert (await source.lease(unit(2))).content == content_of(SECOND)
+            await take(source, unit(1))
+    assert (await take(source, unit(2))).content == content_of(SECOND)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("end", ["commit", "abort"])
-async def test_the_end_of_a_lease_wipes_the_fobs_secrets_and_no_key(
-    containers: Path, end: str
+async def test_nobody_has_to_hear_of_an_end(containers: Path) -> None:
+    source = await opened(containers)
+    assert not source.facts.hears_ends
+    assert await source.tell([]) == []
+    await source.close()
+
+
+class CountingPool(MemoryPool):
+    """Counts how often the directory was looked through."""
+
+    offers = 0
+
+    def offer(self, contents: Iterable[Content]) -> None:
+        self.offers += 1
+        super().offer(contents)
+
+
+@pytest.mark.anyio
+async def test_an_unchanged_directory_is_not_looked_through_for_every_fob(
+    containers: Path,
 ) -> None:
-    source = ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
-    lease = await source.lease(unit(1))
-    again = await source.lease(unit(1))
-    if end == "commit":
-        await source.commit(lease, Outcome.PASS)
-    else:
-        await source.abort(lease, Touched.NONE)
-    secrets = [item.value for item in lease.items if isinstance(item.value, Secret)]
-    assert secrets == [Secret(bytes(32)), Secret(bytes(16))]
-    assert lease.keys.dek == Secret(b"0123456789abcdef")
-    assert again == await source.lease(unit(1))
+    shutil.rmtree(containers / SECOND)
+    pool = CountingPool()
+    source = ContainerSource(containers, CERTIFICATES, KEYS, pool, VAULT)
+    long_ago = time.time() - 3600
+    os.utime(containers, (long_ago, long_ago))
+    await source.open()
+    await take(source, unit(1))
+    for number in (2, 3, 4):
+        with pytest.raises(SourceError, match="no container is free"):
+            await take(source, unit(number))
+    assert pool.offers == 1
+    # What has just changed may change once more within one tick of the clock.
+    os.utime(containers)
+    for number in (2, 3):
+        with pytest.raises(SourceError, match="no container is free"):
+            await take(source, unit(number))
+    assert pool.offers == 3
 
 
-def test_a_source_does_not_open_without_its_ca_certificates(
+@pytest.mark.anyio
+async def test_a_source_does_not_open_without_its_ca_certificates(
     containers: Path, certificates: Path
 ) -> None:
     (certificates / "ica_cert.der").unlink()
     with pytest.raises(ContainerError, match=r"ica_cert\.der"):
-        ContainerSource.open(containers, certificates, KEYS, MemoryPool(), VAULT)
+        await opened(containers, certificates)
 
 
-def test_a_source_does_not_open_over_a_wrong_name(containers: Path) -> None:
+@pytest.mark.anyio
+async def test_a_source_does_not_open_over_a_wrong_name(containers: Path) -> None:
     (containers / "Thumbs.db").write_bytes(b"")
     with pytest.raises(ContainerError, match=r"Thumbs\.db"):
-        ContainerSource.open(containers, CERTIFICATES, KEYS, MemoryPool(), VAULT)
+        await opened(containers)

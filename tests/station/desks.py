@@ -6,31 +6,35 @@ and a fob answers as `kfasync.sim` has it.
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import msgspec
 
 from kfasync.audit.log import AuditLog
 from kfasync.audit.record import AttemptRecord
-from kfasync.contracts.sources import Source
+from kfasync.contracts.sources import End, Parcel, Source
+from kfasync.errors import SourceError
 from kfasync.ledger.ledger import FILE_NAME, Ledger
-from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Outcome, Touched, Unit
+from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Unit
 from kfasync.secret import Secret
 from kfasync.sim.content import make_containers
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
-from kfasync.sources.containers import ContainerSource
-from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, load
-from kfasync.station.desk import Desk, Roster
+from kfasync.station.config import TEMPLATE, LoadedConfig, load
+from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent, LaneState
-from kfasync.station.follower import Notice
-from kfasync.station.station import Station, audit_follower
+from kfasync.station.follower import Notice, ignore
+from kfasync.station.roster import Roster
+from kfasync.station.sender import Sender
+from kfasync.station.setup import make_source
+from kfasync.station.station import Station, followers
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of hanging
@@ -66,7 +70,7 @@ def lease(lease_id: str, to: Unit, of: Content, items: tuple[Item, ...] = ()) ->
     """A lease of no more than a name, as far as the ledger is concerned."""
     enc, mac, dek = (Secret(bytes(16)) for _ in range(3))
     keys = KeySet(255, enc, mac, dek, KeyCheckValues(b"", b"", b""))
-    return Lease(lease_id, to, of, keys, items)
+    return Lease(lease_id, to, of, keys, items, (), fence=lease_id)
 
 
 # ------------------------------------------------------------------------------ configuration
@@ -119,50 +123,64 @@ class ExpiringSource:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.facts = source.facts
 
-    async def lease(self, unit: Unit) -> Lease:
-        return msgspec.structs.replace(await self._source.lease(unit), expires_at_s=0.0)
+    async def open(self) -> None:
+        await self._source.open()
 
-    async def commit(self, lease: Lease, outcome: Outcome) -> None:
-        await self._source.commit(lease, outcome)
+    async def close(self) -> None:
+        await self._source.close()
 
-    async def abort(self, lease: Lease, touched: Touched) -> None:
-        await self._source.abort(lease, touched)
+    async def fetch(self, unit: Unit) -> Parcel:
+        return await self._source.fetch(unit)
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        return msgspec.structs.replace(self._source.adopt(parcel), expires_at_s=0.0)
+
+    async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
+        return await self._source.tell(ends)
 
 
-@contextmanager
-def open_desk(
+async def take(source: Source, unit: Unit) -> Lease:
+    """A lease, fetched and adopted as an attempt does it."""
+    parcel = await source.fetch(unit)
+    return await anyio.to_thread.run_sync(source.adopt, parcel)
+
+
+@asynccontextmanager
+async def open_desk(
     loaded: LoadedConfig,
     tell: Callable[[LaneEvent], None] = lambda event: None,
     around: Callable[[Source], Source] = lambda source: source,
-    notice: Callable[[Notice], None] = lambda notice: None,
-) -> Iterator[Desk]:
+    notice: Callable[[Notice], None] = ignore,
+) -> AsyncIterator[Desk]:
     """The desk of a configuration; ``around`` puts something before its source."""
     config = loaded.config
     directory = loaded.resolve(config.station.data_dir)
     path = config.crypto.choose()
-    assert isinstance(config.source, ContainersSection)
     ledger = Ledger.open(directory)
     try:
-        source = ContainerSource.open(
-            loaded.resolve(config.source.path),
-            loaded.resolve(config.source.certificates),
-            keys_of(loaded),
-            ledger,
-            path.vault,
-        )
-        yield Desk(
-            station=config.station.id,
-            config_sha256=loaded.sha256,
-            card_timeout_s=config.station.card_timeout_s,
-            profile=config.card,
-            path=path,
-            source=around(source),
-            ledger=ledger,
-            followers=(audit_follower(AuditLog.open(directory, ledger), notice),),
-            roster=Roster(),
-            tell=tell,
-        )
+        source = around(make_source(loaded, path, ledger))
+        await source.open()
+        roster = Roster()
+        sender = Sender(source, ledger.outbox, roster)
+        try:
+            yield Desk(
+                station=config.station.id,
+                config_sha256=loaded.sha256,
+                card_timeout_s=config.station.card_timeout_s,
+                profile=config.card,
+                path=path,
+                source=source,
+                ledger=ledger,
+                sender=sender,
+                followers=followers(AuditLog.open(directory, ledger), sender, notice),
+                roster=roster,
+                tell=tell,
+            )
+        finally:
+            with anyio.CancelScope(shield=True):
+                await source.close()
     finally:
         ledger.close()
 
@@ -238,12 +256,14 @@ async def floor(
     """A station that is at work for as long as the context is open."""
     place = Floor(loaded, readers)
     try:
-        with open_desk(loaded, place.tell, around, place.notices.append) as place.desk:
-            async with anyio.create_task_group() as tasks:
-                place.cancel = tasks.cancel_scope.cancel
-                tasks.start_soon(Station(place.desk, place.readers).run)
-                yield place
-                place.cancel()
+        async with (
+            open_desk(loaded, place.tell, around, place.notices.append) as place.desk,
+            anyio.create_task_group() as tasks,
+        ):
+            place.cancel = tasks.cancel_scope.cancel
+            tasks.start_soon(Station(place.desk, place.readers).run)
+            yield place
+            place.cancel()
     finally:
         place.put_away()
 

@@ -1,21 +1,26 @@
 """One attempt, driven as a lane drives it but without one."""
 
+import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import anyio.to_thread
+import msgspec
 import pytest
 from anyio import to_thread
 
+from kfasync.contracts.sources import EndKind, Parcel, Source
 from kfasync.core.flow import Exchange, Provisioning
 from kfasync.crypto.heap import HeapVault
+from kfasync.errors import LedgerError, SourceError
+from kfasync.model import KeyCheckValues, Lease, Touched, Unit
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.personalization import Dgi
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.sources.container import read_container
-from kfasync.sources.containers import ContainerSource
 from kfasync.station.attempt import Attempt, Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.desk import Desk
@@ -32,6 +37,7 @@ from tests.station.desks import (
     Fobs,
     furnish,
     open_desk,
+    sql,
 )
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +84,7 @@ def container_of(loaded: LoadedConfig, fesn: str) -> Path:
 
 async def test_a_fob_holds_exactly_what_its_container_holds(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         for fesn in (FIRST, SECOND):
             fob = Fobs(loaded).make(uid=fesn[-7:].encode())
             record = (await attempt(desk, fob)).record
@@ -93,7 +99,7 @@ async def test_a_fob_holds_exactly_what_its_container_holds(tmp_path: Path) -> N
 
 async def test_the_record_of_a_pass_says_what_happened(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         fob = Fobs(loaded).make(sequence_counter=41)
         record = (await attempt(desk, fob)).record
     assert (record.outcome, record.disposition, record.cause) == ("pass", "pass", "pass")
@@ -115,7 +121,7 @@ async def test_the_record_of_a_pass_says_what_happened(tmp_path: Path) -> None:
 
 async def test_the_transcript_has_every_command_and_no_confidential_data(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         transcript = (await attempt(desk, Fobs(loaded).make())).record.transcript
     assert len(transcript) == COMMANDS
     assert {entry.sw for entry in transcript} == {"9000"}
@@ -138,7 +144,7 @@ async def test_every_exchange_is_watched_and_announced(tmp_path: Path) -> None:
     def progress(exchange: Exchange, state: Provisioning) -> None:
         seen.append((exchange.step, exchange.steps, open_watches))
 
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         await attempt(desk, Fobs(loaded).make(), progress=progress, watched=watched)
     assert seen == [(n + 1, COMMANDS if n else 0, n) for n in range(COMMANDS)]
 
@@ -147,7 +153,7 @@ async def test_every_exchange_is_watched_and_announced(tmp_path: Path) -> None:
 async def test_a_fob_passes_at_every_security_level(tmp_path: Path, level: str) -> None:
     edit = {'security_level = "01" ': f'security_level = "{level}" '}
     loaded = furnish(tmp_path, edits=edit)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         record = (await attempt(desk, Fobs(loaded).make())).record
     assert (record.outcome, record.security_level) == ("pass", level)
 
@@ -161,7 +167,7 @@ async def test_a_fob_is_known_by_what_the_profile_says(
 ) -> None:
     edit = {'# uid_source = "get-data" ': f'uid_source = "{source}" '}
     loaded = furnish(tmp_path, edits=edit)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         record = (await attempt(desk, fob := Fobs(loaded).make())).record
         assert (record.outcome, record.uid) == ("pass", uid)
         assert GET_UID not in [header for header, _ in fob.log]
@@ -174,7 +180,7 @@ async def test_a_fob_is_known_by_what_the_profile_says(
 
 async def test_a_lease_that_ran_out_is_not_burned(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded, around=ExpiringSource) as desk:
+    async with open_desk(loaded, around=ExpiringSource) as desk:
         conclusion = await attempt(desk, fob := Fobs(loaded).make())
         assert conclusion.record.cause == "LeaseExpiredError"
         assert (conclusion.record.disposition, conclusion.record.outcome) == ("retry", "incomplete")
@@ -184,7 +190,7 @@ async def test_a_lease_that_ran_out_is_not_burned(tmp_path: Path) -> None:
 
 async def test_a_broken_container_is_found_before_the_card_is_selected(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         broken = container_of(loaded, FIRST) / "irk_keyfob.key"
         broken.write_bytes(b"not base64")
         conclusion = await attempt(desk, fob := Fobs(loaded).make())
@@ -200,7 +206,7 @@ async def test_a_broken_container_is_found_before_the_card_is_selected(tmp_path:
 
 async def test_without_a_free_container_nothing_is_sent(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         fobs = Fobs(loaded)
         for _ in range(2):
             await attempt(desk, fobs.make())
@@ -211,21 +217,25 @@ async def test_without_a_free_container_nothing_is_sent(tmp_path: Path) -> None:
 
 async def test_a_fob_with_a_random_uid_is_refused(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         record = (await attempt(desk, fob := Fobs(loaded).make(uid=b"\x08abc"))).record
         assert (record.disposition, record.cause) == ("error", "IdentityError")
         assert (record.uid, len(fob.log)) == (None, 1)
 
 
+class WrongKcvSource(ExpiringSource):
+    """A source whose keys are not those that their check values speak of."""
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        lease = self._source.adopt(parcel)
+        kcv = KeyCheckValues(bytes(3), bytes(3), bytes(3))
+        keys = msgspec.structs.replace(lease.keys, kcv=kcv)
+        return msgspec.structs.replace(lease, keys=keys)
+
+
 async def test_key_check_values_of_other_keys_cost_the_card_nothing(tmp_path: Path) -> None:
-    loaded = furnish(
-        tmp_path,
-        edits={
-            '# kcv = { enc = "...", mac = "...", dek = "..." } ': 'kcv = { enc = "000000", '
-            'mac = "000000", dek = "000000" } '
-        },
-    )
-    with open_desk(loaded) as desk:
+    loaded = furnish(tmp_path)
+    async with open_desk(loaded, around=WrongKcvSource) as desk:
         record = (await attempt(desk, fob := Fobs(loaded).make())).record
         assert (record.disposition, record.cause) == ("fail", "KeyCheckError")
         assert [header for header, _ in fob.log] == [GET_UID]
@@ -238,7 +248,7 @@ async def test_an_answer_nobody_vouches_for_leaves_the_fob_bound(
 ) -> None:
     edit = {'security_level = "01" ': 'security_level = "33" '}
     loaded = furnish(tmp_path, edits=edit)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         fob = Fobs(loaded).faulty(kind, BLOCK_5)
         record = (await attempt(desk, fob)).record
         assert (record.disposition, record.cause) == ("error", "ResponseMacError")
@@ -250,7 +260,7 @@ async def test_an_answer_nobody_vouches_for_leaves_the_fob_bound(
 @pytest.mark.parametrize("at", range(1, COMMANDS + 1))
 async def test_a_refused_command_is_never_a_pass(tmp_path: Path, at: int) -> None:
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         fob = Fobs(loaded).make(Fault(FaultKind.STATUS_WORD, at, sw=0x6F00))
         record = (await attempt(desk, fob)).record
         assert (record.outcome, record.sw) == ("fail", "6F00")
@@ -271,7 +281,7 @@ async def test_a_fault_of_the_program_is_an_error_that_quotes_nothing(
             raise RuntimeError("8b4b8d7ec45dfa503a35f6df8f6bbdd9")
 
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
+    async with open_desk(loaded) as desk:
         with pytest.raises(RuntimeError):
             await attempt(desk, Fobs(loaded).make(), progress=progress)
         (record,) = desk.ledger.records_after(0)
@@ -282,16 +292,91 @@ async def test_a_fault_of_the_program_is_an_error_that_quotes_nothing(
         assert counts(desk) == left
 
 
-async def test_the_secrets_of_a_fob_are_wiped_when_it_is_done(tmp_path: Path) -> None:
-    leases = []
+@pytest.mark.parametrize("trouble", ["none", "ledger", "card", "fault of the program"])
+async def test_the_secrets_of_a_fob_are_wiped_whatever_comes(tmp_path: Path, trouble: str) -> None:
+    leases: list[Lease] = []
 
     def progress(exchange: Exchange, state: Provisioning) -> None:
         if state.lease is not None:
             leases.append(state.lease)
+        if exchange.step == BLOCK_5 and trouble == "fault of the program":
+            raise RuntimeError
+        if exchange.step == COMMANDS and trouble == "ledger":
+            sql(tmp_path / "var", "ALTER TABLE record RENAME TO hidden")
 
     loaded = furnish(tmp_path)
-    with open_desk(loaded) as desk:
-        assert isinstance(desk.source, ContainerSource)
-        await attempt(desk, Fobs(loaded).make(), progress=progress)
-    secrets = [item.value for item in leases[0].items if not isinstance(item.value, bytes)]
-    assert [bytes(secret.expose()) for secret in secrets] == [bytes(32), bytes(16)]
+    fobs = Fobs(loaded)
+    torn = trouble == "card"
+    fob = fobs.faulty(FaultKind.TORN_BEFORE, BLOCK_5) if torn else fobs.make()
+    async with open_desk(loaded) as desk:
+        with suppress(LedgerError, RuntimeError):
+            await attempt(desk, fob, progress=progress)
+    assert [bytes(secret.expose()) for secret in leases[0].secrets] == [bytes(32), bytes(16)]
+
+
+# ------------------------------------------------------------------------ what the source hears
+
+
+class HearingSource(ExpiringSource):
+    """A source whose leases have a name of its own, and whose pool is elsewhere."""
+
+    refuses = False
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.facts = msgspec.structs.replace(source.facts, pool="elsewhere", hears_ends=True)
+
+    async def fetch(self, unit: Unit) -> Parcel:
+        parcel = await super().fetch(unit)
+        lease = await anyio.to_thread.run_sync(self._source.adopt, parcel)
+        return Parcel(unit, msgspec.structs.replace(lease, lease_id="over there"))
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        assert parcel.lease is not None
+        if self.refuses:
+            raise SourceError("issued twice")
+        return parcel.lease
+
+
+class RefusedSource(HearingSource):
+    refuses = True
+
+
+ABORT, COMMIT = EndKind.ABORT, EndKind.COMMIT
+
+
+@pytest.mark.parametrize(
+    ("around", "faults", "kind", "touched"),
+    [
+        (HearingSource, (), COMMIT, Touched.UNKNOWN),
+        (HearingSource, (Fault(FaultKind.STATUS_WORD, BLOCK_5, sw=0x6581),), COMMIT, None),
+        (HearingSource, (Fault(FaultKind.TORN_BEFORE, BLOCK_5),), ABORT, Touched.PARTIAL),
+        (HearingSource, (Fault(FaultKind.TORN_AFTER, LAST_BLOCK),), ABORT, Touched.UNKNOWN),
+        (HearingSource, (Fault(FaultKind.TORN_BEFORE, 2),), ABORT, Touched.NONE),
+        (RefusedSource, (), ABORT, Touched.NONE),
+    ],
+    ids=["passed", "failed", "bound", "in doubt", "untouched", "refused"],
+)
+async def test_the_end_of_a_lease_is_written_down_with_the_outcome(
+    tmp_path: Path,
+    around: Callable[[Source], Source],
+    faults: tuple[Fault, ...],
+    kind: EndKind,
+    touched: Touched | None,
+) -> None:
+    loaded = furnish(tmp_path)
+    async with open_desk(loaded, around=around) as desk:
+        conclusion = await attempt(desk, fob := Fobs(loaded).make(*faults))
+        (untold,) = desk.ledger.outbox.due("elsewhere")
+    end, text = untold.end, conclusion.record.json()
+    assert (end.uid, end.lease_id, end.kind) == (fob.uid, "over there", kind)
+    assert end.outcome is conclusion.verdict.outcome
+    assert touched in (None, end.touched)
+    assert end.record_sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+async def test_a_source_that_hears_no_ends_has_none_to_hear(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    async with open_desk(loaded) as desk:
+        await attempt(desk, Fobs(loaded).make())
+        assert desk.ledger.outbox.waiting() == []

@@ -5,7 +5,7 @@ import pytest
 
 from kfasync.errors import LedgerError
 from kfasync.station import follower as module
-from kfasync.station.follower import Follower, Notice, ignore
+from kfasync.station.follower import Follower, Notice, Progress, ignore
 from tests.station.desks import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -16,15 +16,17 @@ class Steps:
 
     def __init__(self, *problems: str) -> None:
         self.problems = list(problems)
+        self.progress = Progress()
         self.taken = 0
         self.reached: dict[int, anyio.Event] = {}
 
-    async def step(self) -> None:
+    async def step(self) -> Progress:
         self.taken += 1
         if self.taken in self.reached:
             self.reached[self.taken].set()
         if self.problems and (problem := self.problems.pop(0)):
             raise LedgerError(problem)
+        return self.progress
 
     async def until(self, number: int) -> None:
         self.reached[number] = anyio.Event()
@@ -70,4 +72,31 @@ async def test_news_do_not_make_it_try_a_full_disk_at_every_fob() -> None:
             follower.wake()
             await anyio.wait_all_tasks_blocked()
         assert steps.taken == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_step_may_say_when_it_wants_to_be_taken_again() -> None:
+    steps, told = Steps(), list[Notice]()
+    steps.progress = Progress("two are left", again_s=0.001)
+    follower = Follower("outbox", steps.step, told.append)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follower.run)
+        await steps.until(3)
+        steps.progress = Progress()
+        await steps.until(steps.taken + 1)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert told == [Notice("outbox", "two are left"), Notice("outbox")]
+
+
+async def test_news_cut_the_wait_of_a_step_short() -> None:
+    steps = Steps()
+    steps.progress = Progress("later", again_s=PATIENCE_S * 10)
+    follower = Follower("outbox", steps.step, ignore)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follower.run)
+        await steps.until(1)
+        await anyio.wait_all_tasks_blocked()
+        follower.wake()
+        await steps.until(2)
         tasks.cancel_scope.cancel()

@@ -27,19 +27,21 @@ from pathlib import Path
 import anyio
 from kfasync.core.profile import CardProfile, Level
 from kfasync.crypto.choose import choose
-from kfasync.model import Opening, Outcome, Unit
+from kfasync.contracts.sources import End, EndKind
+from kfasync.model import Opening, Outcome, Touched, Unit
 from kfasync.sources.provider.source import ProviderSource
 
 class Register:
-    def adopt(self, unit, lease_id, content):
+    def adopt(self, unit, fence, content, *, pool, lease_id):
         self.content = content
 
 asked, profile = json.loads(sys.argv[1]), CardProfile(security_level=Level("33"))
 path, register, uid = choose("native"), Register(), bytes.fromhex(asked["uid"])
-source = ProviderSource.open(
+source = ProviderSource(
     Path(asked["library"]), asked["sha256"], asked["config"], register, path.vault
 )
-lease = anyio.run(source.lease, Unit(uid, uid, b"", "profile"))
+anyio.run(source.open)
+lease = source.adopt(anyio.run(source.fetch, Unit(uid, uid, b"", "profile")))
 slot = path.load(lease.keys)
 opening = Opening(
     host_challenge=bytes.fromhex(asked["host_challenge"]),
@@ -55,10 +57,13 @@ print(json.dumps([register.content.fesn, register.content.spid, len(commands)]),
 sys.stdin.readline()
 channel.close()
 slot.wipe()
-anyio.run(source.commit, lease, Outcome.PASS)
+for secret in lease.secrets:
+    secret.wipe()
+end = End(uid, lease.lease_id, EndKind.COMMIT, Outcome.PASS, Touched.UNKNOWN, "")
+assert anyio.run(source.tell, [end]) == [None]
 print("told", flush=True)
 sys.stdin.readline()
-source.close()
+anyio.run(source.close)
 """
 
 

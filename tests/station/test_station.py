@@ -166,11 +166,12 @@ async def test_a_station_keeps_to_the_readers_that_it_was_given(tmp_path: Path) 
 
     readers.place("A", untouched := fobs.make())
     readers.place("B", fobs.make())
-    with open_desk(loaded, tell) as desk, anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Station(desk, readers).run, ("B",))
-            await done.wait()
-            tasks.cancel_scope.cancel()
+    async with open_desk(loaded, tell) as desk:
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(Station(desk, readers).run, ("B",))
+                await done.wait()
+                tasks.cancel_scope.cancel()
     assert set(seen) == {"B"}
     assert untouched.log == ()
 
@@ -187,9 +188,10 @@ async def test_a_station_ends_when_all_its_lanes_have_stopped(tmp_path: Path) ->
 
     for reader in readers.names():
         readers.place(reader, fobs.make(wrong))
-    with open_desk(loaded, tell) as desk, anyio.fail_after(PATIENCE_S):
-        await Station(desk, readers).run(("A", "B"))
-        assert len(list(desk.ledger.records_after(0))) == 4
+    async with open_desk(loaded, tell) as desk:
+        with anyio.fail_after(PATIENCE_S):
+            await Station(desk, readers).run(("A", "B"))
+            assert len(list(desk.ledger.records_after(0))) == 4
 
 
 async def test_a_reader_that_comes_later_gets_a_lane(tmp_path: Path) -> None:

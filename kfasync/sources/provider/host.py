@@ -22,7 +22,7 @@ from kfasync.sources.provider.crew import Crew
 from kfasync.sources.provider.inline import Inline
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.sources.provider.memory import Seat, require_system
-from kfasync.sources.provider.parcel import Parcel, Slip, unpack
+from kfasync.sources.provider.parcel import Slip, Unpacked, unpack
 from kfasync.sources.provider.wire import (
     Abort,
     Call,
@@ -113,14 +113,14 @@ class ProviderHost:
             backend.close()
             raise
 
-    def lease(self, unit: Unit, vault: Vault) -> tuple[Slip, Parcel]:
+    def lease(self, unit: Unit, vault: Vault) -> tuple[Slip, Unpacked]:
         """Content for a unit, taken over into the vault; nothing of it stays behind.
 
         Raises:
             SourceError: there is none, or what there is is wrong.
         """
 
-        def take(result: Result, seat: Seat) -> tuple[Slip, Parcel]:
+        def take(result: Result, seat: Seat) -> tuple[Slip, Unpacked]:
             if not isinstance(result, Granted):
                 raise self._other()
             return result.slip, unpack(self.facts.name, result.slip, seat, vault)

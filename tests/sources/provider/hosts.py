@@ -13,7 +13,7 @@ from kfasync.secret import Secret
 from kfasync.sources.provider.host import ProviderHost
 from kfasync.sources.provider.library import digest
 from kfasync.sources.provider.memory import Arena, Seat
-from kfasync.sources.provider.parcel import Parcel
+from kfasync.sources.provider.parcel import Unpacked
 from kfasync.sources.provider.wire import Open
 from tests.native_build import broken_provider
 from tests.station.desks import unit
@@ -50,7 +50,7 @@ def hostile_host(
         host.close()
 
 
-def lease(host: ProviderHost, number: int) -> Parcel:
+def lease(host: ProviderHost, number: int) -> Unpacked:
     _, parcel = host.lease(unit(number), HeapVault())
     return parcel
 
@@ -60,7 +60,7 @@ def secrets_of(number: int) -> tuple[bytes, bytes]:
     return bytes((0xA0 + number,)) * 32, bytes((0xB0 + number,)) * 16
 
 
-def require_right(parcel: Parcel, number: int) -> None:
+def require_right(parcel: Unpacked, number: int) -> None:
     """The parcel is this unit's, whole."""
     assert parcel.content.fesn == f"HOST{number:04}"
     assert [item.dgi for item in parcel.items] == [0xA003, 0xA001, 0xA002, 0xA004, 0xA005, 0xA006]

@@ -14,7 +14,7 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError
 from kfasync.sources.provider.crew import Crew
 from kfasync.sources.provider.memory import Seat
-from kfasync.sources.provider.parcel import Parcel, unpack
+from kfasync.sources.provider.parcel import Unpacked, unpack
 from kfasync.sources.provider.wire import Granted, Lease, Result
 from tests.sources.provider.hosts import (
     DEADLINE_S,
@@ -41,12 +41,12 @@ def crew(misbehave: str = "", **further: object) -> Iterator[Crew]:
         assert children() == {}
 
 
-def take(result: Result, seat: Seat) -> Parcel:
+def take(result: Result, seat: Seat) -> Unpacked:
     assert isinstance(result, Granted)
     return unpack("it", result.slip, seat, HeapVault())
 
 
-def lease(made: Crew, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Parcel:
+def lease(made: Crew, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Unpacked:
     return made.call(seat, Lease(unit(number)), deadline_s, take)
 
 

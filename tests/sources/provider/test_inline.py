@@ -10,7 +10,7 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ProviderError, SourceUnavailableError
 from kfasync.sources.provider.inline import Inline
 from kfasync.sources.provider.memory import Seat
-from kfasync.sources.provider.parcel import Parcel, unpack
+from kfasync.sources.provider.parcel import Unpacked, unpack
 from kfasync.sources.provider.wire import Granted, Lease, Result
 from tests.sources.provider.hosts import DEADLINE_S, GUILTY, descriptors, opening, require_right
 from tests.station.desks import unit
@@ -30,19 +30,19 @@ def inline(
         made.close()
 
 
-def take(result: Result, seat: Seat) -> Parcel:
+def take(result: Result, seat: Seat) -> Unpacked:
     assert isinstance(result, Granted)
     return unpack("it", result.slip, seat, HeapVault())
 
 
-def lease(made: Inline, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Parcel:
+def lease(made: Inline, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Unpacked:
     return made.call(seat, Lease(unit(number)), deadline_s, take)
 
 
 def test_what_a_lease_brought_is_taken_and_wiped() -> None:
     seats: list[Seat] = []
 
-    def keep(result: Result, seat: Seat) -> Parcel:
+    def keep(result: Result, seat: Seat) -> Unpacked:
         seats.append(seat)
         return take(result, seat)
 

@@ -12,7 +12,7 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ProviderError, SourceUnavailableError
 from kfasync.model import Outcome
 from kfasync.sources.provider.memory import Seat
-from kfasync.sources.provider.parcel import Parcel, unpack
+from kfasync.sources.provider.parcel import Unpacked, unpack
 from kfasync.sources.provider.remote import LostError, Worker
 from kfasync.sources.provider.wire import Call, Commit, Done, Granted, Lease, Opened, Result
 from tests.sources.provider.hosts import (
@@ -42,12 +42,12 @@ def worker(misbehave: str = "", **further: object) -> Iterator[Worker]:
         assert not made.alive
 
 
-def take(result: Result, seat: Seat) -> Parcel:
+def take(result: Result, seat: Seat) -> Unpacked:
     assert isinstance(result, Granted)
     return unpack("it", result.slip, seat, HeapVault())
 
 
-def lease(made: Worker, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Parcel:
+def lease(made: Worker, number: int, seat: int = 0, deadline_s: float = DEADLINE_S) -> Unpacked:
     return made.call(seat, Lease(unit(number)), deadline_s, take)
 
 
@@ -55,7 +55,7 @@ def test_what_a_lease_brought_is_taken_and_wiped() -> None:
     with worker() as made:
         seats: list[Seat] = []
 
-        def keep(result: Result, seat: Seat) -> Parcel:
+        def keep(result: Result, seat: Seat) -> Unpacked:
             seats.append(seat)
             return take(result, seat)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from kfasync.errors import UnitError
-from kfasync.station.desk import Roster
+from kfasync.station.roster import Roster
 from tests.station.desks import unit
 
 

@@ -1,0 +1,42 @@
+"""The units that are being worked on."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kfasync.errors import UnitError
+from kfasync.model import Unit
+
+
+class Roster:
+    """The units that are being worked on now; thread-safe.
+
+    Two fobs with one UID are possible (a copied fob, a reader that sees its neighbour's), and
+    the second of them would be given the content of the first.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[bytes, str], str] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def working_on(self, unit: Unit, reader: str) -> Iterator[None]:
+        """Hold a unit; UnitError when another lane holds it."""
+        key = unit.uid, unit.profile
+        with self._lock:
+            other = self._at.setdefault(key, reader)
+        if other != reader:
+            raise UnitError(
+                f"fob {unit.uid.hex().upper()} is on reader {other} at this moment: "
+                "there are two fobs with one UID, or two readers that see one fob"
+            )
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._at[key]
+
+    def uids(self) -> frozenset[bytes]:
+        """The UIDs that are being worked on at this moment."""
+        with self._lock:
+            return frozenset(uid for uid, _ in self._at)
