@@ -1,122 +1,60 @@
-"""Checks of what a lease holds: it can be read, and it fits together."""
+"""Checks of what leases hold: it can be read, it fits together, and no two of them are the same.
 
-import re
-from collections.abc import Iterator
-from typing import NamedTuple
+Both lease some contents of their own, and are passed on all that the run has leased: a defect of
+every third content is not in the first.
+"""
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from collections.abc import Sequence
 
 from kfasync.acceptance.check import check
-from kfasync.acceptance.subject import NONE, Content, Finding, require
+from kfasync.acceptance.observed import Observed
+from kfasync.acceptance.subject import NONE, Finding
 from kfasync.acceptance.trial import Trial
-from kfasync.core.dgi import Dgi
 
-ENC, MAC, DEK, SCALAR, IRK, ITEM = 0x01, 0x02, 0x03, 0x10, 0x11, 0x20
-_KEYS = (ENC, MAC, DEK)
-_NEEDED = (Dgi.SPID, Dgi.DEVICE_CERTIFICATE, Dgi.ICA, Dgi.CMS_ROOT)
-# The order of the group, which a scalar is below (SEC 2, 2.4.2).
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+AT_ONCE = 6  # contents that are leased side by side, and so all different
 
 
-class Part(NamedTuple):
-    """One value of the items or of the key block, and where it lies."""
-
-    tag: int
-    start: int
-    end: int
-
-
-def parts(data: bytes | memoryview, tag_size: int, length_size: int) -> Iterator[Part]:
-    """Walk tag, length and value; what they hold is not copied.
-
-    Raises:
-        Finding: one of them is cut short.
-    """
-    at = 0
-    while at < len(data):
-        start = at + tag_size + length_size
-        require(start <= len(data), "a tag or length is cut short")
-        tag = int.from_bytes(data[at : at + tag_size], "big")
-        end = start + int.from_bytes(data[at + tag_size : start], "big")
-        require(end <= len(data), f"the value of {tag:0{2 * tag_size}X} is cut short")
-        yield Part(tag, start, end)
-        at = end
-
-
-def content_well_formed(trial: Trial) -> None:
-    """Everything that the station and the card will make of a lease is tried here first."""
+def lease_several(trial: Trial) -> None:
+    """Lease as many contents as there have to be for a judgement, and give them back."""
     session = trial.open()
-    lease = session.lease(trial.unit())
-    require(0 < len(lease.lease_id) < 64, "lease_id is empty, or does not end with NUL")
-    require(lease.lease_id.isascii(), "lease_id is not ASCII")
-    require(re.fullmatch(b"[0-9A-Za-z]{8}", lease.fesn), "fesn is not 8 letters and digits")
-    require(re.fullmatch(b"[0-9A-Fa-f]{40}", lease.spid), "spid is not 40 hex digits")
-    require(lease.kvn <= 0xFF, "kvn is not a byte")
-    _require_items(lease)
-    secrets = _require_key_block(lease)
-    _require_key_check_values(lease, secrets)
-    _require_own_certificate(lease, secrets[SCALAR])
-    session.abort(lease.lease_id, NONE)
+    leases = [session.lease(trial.unit()) for _ in range(AT_ONCE)]
+    for lease in leases:
+        session.abort(lease.lease_id, NONE)
     session.close()
 
 
-def _require_items(lease: Content) -> None:
-    values = {part.tag: lease.items[part.start : part.end] for part in parts(lease.items, 2, 4)}
-    tags = [part.tag for part in parts(lease.items, 2, 4)]
-    require(len(tags) == len(values), "a DGI comes twice")
-    for dgi in _NEEDED:
-        require(values.get(dgi), f"the items lack DGI {dgi:04X}")
-    for dgi in (Dgi.PRIVATE_KEY, Dgi.IRK):
-        require(dgi not in values, f"DGI {dgi:04X} stands among what is not secret")
-    require(values[Dgi.SPID] == lease.spid, "DGI A001 is not the SPID's digits")
+def well_formed(contents: Sequence[Observed]) -> None:
+    """Raise the trouble of the first content that has any."""
+    bad = [one for one in contents if one.trouble is not None]
+    if bad:
+        others = len({one.fesn for one in bad}) - 1
+        more = f", and so with {others} more contents of {len(contents)} leases" if others else ""
+        raise Finding(f"{bad[0].fesn}: {bad[0].trouble}{more}")
 
 
-def _require_key_block(lease: Content) -> dict[int, bytes]:
-    found = list(parts(lease.secrets, 1, 2))
-    secrets = {part.tag: lease.secrets[part.start : part.end] for part in found}
-    for tag in (*_KEYS, SCALAR, IRK):
-        times = sum(part.tag == tag for part in found)
-        require(times == 1, f"the key block holds tag {tag:02X} {times} times")
-    for tag in secrets:
-        require(tag in (*_KEYS, SCALAR, IRK, ITEM), f"the key block holds an unknown tag {tag:02X}")
-    for part in found:
-        require(part.tag != ITEM or part.end - part.start > 2, "a secret item has no value")
-    sizes = {len(secrets[tag]) for tag in _KEYS}
-    require(len(sizes) == 1 and sizes <= {16, 24, 32}, "the static keys are not of one AES length")
-    require(len(secrets[IRK]) == 16, "the IRK is not 16 bytes long")
-    require(len(secrets[SCALAR]) == 32, "the scalar is not 32 bytes long")
-    require(0 < int.from_bytes(secrets[SCALAR], "big") < _ORDER, "the scalar is none of P-256")
-    return secrets
-
-
-def _require_key_check_values(lease: Content, secrets: dict[int, bytes]) -> None:
-    for at, (tag, name) in enumerate(zip(_KEYS, ("ENC", "MAC", "DEK"), strict=True)):
-        # First 3 bytes of AES over 16 bytes of 01 (GP Card Spec 2.3.1, B.6): ECB by definition.
-        encryptor = Cipher(algorithms.AES(secrets[tag]), modes.ECB()).encryptor()  # noqa: S305
-        value = encryptor.update(b"\x01" * 16)[:3]
-        require(value == lease.kcv[3 * at : 3 * at + 3], f"the check value of Key-{name} is wrong")
-
-
-def _require_own_certificate(lease: Content, scalar: bytes) -> None:
-    """When A002 is an X.509 certificate it is this key's and this FESN's."""
-    part = next(p for p in parts(lease.items, 2, 4) if p.tag == Dgi.DEVICE_CERTIFICATE)
-    try:
-        certificate = x509.load_der_x509_certificate(lease.items[part.start : part.end])
-        public_key = certificate.public_key()
-    except ValueError:
-        return  # another format, which is the card's affair
-    own = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1()).public_key()
-    if public_key != own:
-        raise Finding("the scalar is not that of the device certificate in DGI A002")
+def none_twice(contents: Sequence[Observed]) -> None:
+    """Raise a finding when two serial numbers share what makes a content this one."""
+    owner: dict[tuple[str, str], str] = {}
+    for one in contents:
+        for name, digest in one.same_as.items():
+            first = owner.setdefault((name, digest), one.fesn)
+            if first != one.fesn:
+                raise Finding(f"{first} and {one.fesn} have the same {name}")
 
 
 CHECKS = (
     check(
         "content-well-formed",
         "what is wrong with it is found on the card otherwise, when it is too late",
-        content_well_formed,
-        contents=1,
+        lease_several,
+        contents=AT_ONCE,
+        judgement=well_formed,
+    ),
+    check(
+        "no-content-twice",
+        "another serial number does not make it another content",
+        lease_several,
+        contents=AT_ONCE,
+        judgement=none_twice,
     ),
 )

@@ -28,6 +28,7 @@ from kfasync.acceptance import (
     secrecy,
 )
 from kfasync.acceptance.check import Act, Check
+from kfasync.acceptance.observed import Observed, observe
 from kfasync.acceptance.subject import Finding
 from kfasync.acceptance.trial import Job, Trial
 from kfasync.sources.provider.abi import ffi
@@ -35,11 +36,11 @@ from kfasync.sources.provider.abi import ffi
 CHECKS: tuple[Check, ...] = (
     *border.CHECKS,
     *buffers.CHECKS,
-    *contents.CHECKS,
     *secrecy.CHECKS,
     *life.CHECKS,
     *killed.CHECKS,
     *manners.CHECKS,
+    *contents.CHECKS,  # the last: they judge what all the others have leased
 )
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -67,6 +68,7 @@ class _Told(msgspec.Struct):
 
     testimony: str = ""
     finding: str | None = None
+    contents: tuple[Observed, ...] = ()
 
 
 def introduce(trial: Trial) -> str:
@@ -80,16 +82,27 @@ def introduce(trial: Trial) -> str:
     return msgspec.json.encode(made).decode()
 
 
-def examine(job: Job, check: Check) -> Verdict:
-    """One check, act after act."""
+def examine(job: Job, check: Check, contents: list[Observed]) -> Verdict:
+    """One check, act after act.
+
+    Args:
+        contents: what has been leased in this run; what this check leases is added.
+    """
     started = time.monotonic()
     told = _Told()
     for act in check.acts:
         trial = Trial(job, check.name, told.testimony)
         told = _perform(act, trial)
+        contents += told.contents
         if told.finding is not None:
             break
-    return Verdict(check.name, check.reason, told.finding, time.monotonic() - started)
+    finding = told.finding
+    if finding is None and check.judgement is not None:
+        try:
+            check.judgement(contents)
+        except Finding as found:
+            finding = str(found)
+    return Verdict(check.name, check.reason, finding, time.monotonic() - started)
 
 
 def _perform(act: Act, trial: Trial) -> _Told:
@@ -129,6 +142,7 @@ def _be_examined(act: Act, trial: Trial, telling: int) -> NoReturn:
             told.finding = str(finding)
         except Exception as error:  # a check that cannot cope has not passed either
             told.finding = f"the check cannot go on: {type(error).__name__}: {error}"
+        told.contents = tuple(map(observe, trial.leased))
         os.write(telling, msgspec.json.encode(told) + b"\n")
         # To be killed is not to end: nothing of the library runs at an exit.
         signal.pause()
@@ -182,9 +196,11 @@ def main() -> None:
         told = _perform(introduce, Trial(job, "introduction"))
         trouble = Introduction(trouble=told.finding)
         print(told.testimony or msgspec.json.encode(trouble).decode(), flush=True)
+        contents: list[Observed] = []
         for check in CHECKS:
             if check.name in job.names:
-                print(msgspec.json.encode(examine(job, check)).decode(), flush=True)
+                verdict = examine(job, check, contents)
+                print(msgspec.json.encode(verdict).decode(), flush=True)
 
 
 if __name__ == "__main__":

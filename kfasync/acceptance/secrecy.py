@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kfasync.acceptance.check import check
-from kfasync.acceptance.contents import DEK, ENC, IRK, ITEM, MAC, SCALAR, parts
+from kfasync.acceptance.observed import DEK, ENC, IRK, ITEM, MAC, SCALAR, parts
 from kfasync.acceptance.pages import Walled
 from kfasync.acceptance.subject import (
     NONE,

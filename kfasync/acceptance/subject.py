@@ -115,9 +115,10 @@ class Form:
 class Session:
     """An open context."""
 
-    def __init__(self, table: Any, handle: Any) -> None:
+    def __init__(self, table: Any, handle: Any, leased: list[Content] | None = None) -> None:
         self.table = table
         self.handle = handle
+        self._leased: list[Content] = [] if leased is None else leased
 
     def call_lease(self, unit: Any, form: Any, deadline_ms: int = PATIENCE_MS) -> int:
         """``lease`` with structures, or a :class:`Form`; nothing is made of its result."""
@@ -144,7 +145,9 @@ class Session:
         """A lease that has to succeed."""
         form = Form()
         self.require_ok(self.call_lease(unit_struct(unit), form), "lease")
-        return form.content()
+        content = form.content()
+        self._leased.append(content)
+        return content
 
     def commit(self, lease_id: bytes, outcome: int) -> None:
         """A commit that has to succeed."""
@@ -185,9 +188,14 @@ class Session:
 
 
 class Subject:
-    """A loaded library whose entry has not been called yet."""
+    """A loaded library whose entry has not been called yet.
+
+    Attributes:
+        leased: every content that a lease of its sessions has brought.
+    """
 
     def __init__(self, entry: Any) -> None:
+        self.leased: list[Content] = []
         self._entry = entry
 
     @classmethod
@@ -227,4 +235,4 @@ class Subject:
         result = table.open(text, len(config), PATIENCE_MS, made)
         Session(table, ffi.NULL).require_ok(result, "open")
         require(made[0] != ffi.NULL, "open succeeds and gives no context")
-        return Session(table, made[0])
+        return Session(table, made[0], self.leased)

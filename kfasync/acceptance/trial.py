@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from kfasync.acceptance.subject import Session, Subject
+from kfasync.acceptance.subject import Content, Session, Subject
 from kfasync.model import Unit
 
 PROFILE = "provider-check"
@@ -33,10 +33,18 @@ class Trial:
         # Every act of a check makes up the same units, and no two checks do.
         self._random = random.Random(f"{job.seed}/{name}")  # noqa: S311  # no secrets
         self._printed = 0
+        self._loaded: list[Subject] = []
 
     def load(self) -> Subject:
         """The library, loaded into this process."""
-        return Subject.load(self.job.library)
+        subject = Subject.load(self.job.library)
+        self._loaded.append(subject)
+        return subject
+
+    @property
+    def leased(self) -> list[Content]:
+        """Every content that has been leased in this act, each once."""
+        return list(dict.fromkeys(one for subject in self._loaded for one in subject.leased))
 
     def open(self) -> Session:
         """The library, loaded and opened with the configuration that was given."""

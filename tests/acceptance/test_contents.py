@@ -1,15 +1,21 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kfasync.acceptance.contents import CHECKS, parts
+from kfasync.acceptance.contents import CHECKS, none_twice, well_formed
+from kfasync.acceptance.observed import Observed
 from kfasync.acceptance.subject import Finding
 from tests.acceptance.examined import broken, failed, fresh, job
 
 FAULTS = {
     "KCV": "content-well-formed",
+    "IRK_TWICE": "no-content-twice",
+}
+FURTHER = {
+    "OTHERS_SCALAR": ("content-well-formed", "not that of the device certificate"),
+    "KCV_OF_EVERY_THIRD": ("content-well-formed", "the check value of Key-ENC is wrong"),
+    "SPID_TWICE": ("no-content-twice", "have the same SPID"),
+    "KEY_TWICE": ("no-content-twice", "have the same device key"),
 }
 
 
@@ -20,26 +26,28 @@ def test_a_fault_fails_the_check_made_for_it_and_no_other(
     assert set(failed(job(broken(fault), fresh(tmp_path)))) == {check}
 
 
-def test_a_further_fault_of_the_same_kind_is_found(tmp_path: Path) -> None:
-    found = failed(job(broken("OTHERS_SCALAR"), fresh(tmp_path), "content-well-formed"))
-    assert "not that of the device certificate" in found["content-well-formed"]
+@pytest.mark.parametrize(("fault", "check", "sentence"), [(f, *e) for f, e in FURTHER.items()])
+def test_a_further_fault_of_the_same_kind_is_found(
+    fault: str, check: str, sentence: str, tmp_path: Path
+) -> None:
+    found = failed(job(broken(fault), fresh(tmp_path), check))
+    assert sentence in found[check]
+
+
+def test_a_judgement_is_of_all_contents_and_names_the_first() -> None:
+    good = Observed("A", None, {"IRK": "1"})
+    bad = [Observed(fesn, f"no {fesn}", {}) for fesn in "BCB"]
+    well_formed([good])
+    with pytest.raises(Finding, match="B: no B, and so with 1 more contents of 4 leases"):
+        well_formed([good, *bad])
+
+
+def test_the_same_content_may_be_leased_again_and_again() -> None:
+    one = Observed("A", None, {"IRK": "1", "SPID": "2"})
+    none_twice([one, Observed("B", None, {"IRK": "2", "SPID": "1"}), one])
+    with pytest.raises(Finding, match="A and C have the same SPID"):
+        none_twice([one, Observed("C", None, {"SPID": "2"})])
 
 
 def test_every_check_has_a_fault_that_fails_it() -> None:
     assert set(FAULTS.values()) == {check.name for check in CHECKS}
-
-
-@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40))))
-def test_what_was_put_together_is_taken_apart(values: list[tuple[int, bytes]]) -> None:
-    block = b"".join(bytes((tag,)) + len(v).to_bytes(2, "big") + v for tag, v in values)
-    found = [(part.tag, block[part.start : part.end]) for part in parts(block, 1, 2)]
-    assert found == values
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_parts_or_a_finding(block: bytes) -> None:
-    try:
-        found = list(parts(block, 2, 4))
-    except Finding:
-        return
-    assert sum(6 + part.end - part.start for part in found) == len(block)

@@ -242,7 +242,7 @@ KF_EXPORT int32_t KF_CALL kf_provider_entry(uint32_t host_abi, const kf_host_v1 
 #ifdef BREAK_NO_VERSION
     table.version = "";
 #endif
-    (void)sticking_cancel, (void)lease_aside, (void)secret_of, (void)idle, (void)say;
+    (void)sticking_cancel, (void)lease_aside, (void)secret_of, (void)item_of, (void)every_third, (void)idle, (void)say;
     *provider = &table;
     return KFP_OK;
 }

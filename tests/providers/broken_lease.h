@@ -60,6 +60,23 @@ static uint8_t *secret_of(const kf_lease_v1 *lease, uint8_t tag) {
     return at + 3;
 }
 
+/* The value of a DGI of the items, and its size. */
+static uint8_t *item_of(const kf_lease_v1 *lease, uint16_t dgi, uint32_t *size) {
+    uint8_t *at = lease->items;
+    for (;;) {
+        *size = (uint32_t)at[2] << 24 | (uint32_t)at[3] << 16 | (uint32_t)at[4] << 8 | at[5];
+        if ((at[0] << 8 | at[1]) == dgi) {
+            return at + 6;
+        }
+        at += 6 + *size;
+    }
+}
+
+/* A defect that is not in every content, and always in the same. */
+static int every_third(const kf_lease_v1 *lease) {
+    return lease->fesn[7] % 3 == 0;
+}
+
 /* Faults that come before the reference is asked; nonzero when there is nothing more to do. */
 static int before_lease(kf_provider_ctx *ctx, kf_unit_v1 *unit, uint32_t deadline_ms,
                         kf_lease_v1 *lease, int32_t *result) {
@@ -120,6 +137,39 @@ static void after_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t g
 #endif
 #ifdef BREAK_OTHERS_SCALAR
     secret_of(lease, 0x10)[31] ^= 1;
+#endif
+#ifdef BREAK_KCV_OF_EVERY_THIRD
+    lease->kcv[0] ^= (uint8_t)every_third(lease);
+#endif
+#ifdef BREAK_IRK_TWICE
+    if (every_third(lease)) {
+        /* Made from nothing by chance; step by step, or its bytes would stand in the code. */
+        for (volatile uint8_t i = 0; i < 16; i++) {
+            secret_of(lease, 0x11)[i] = (uint8_t)(37 * i + 11);
+        }
+    }
+#endif
+#ifdef BREAK_SPID_TWICE
+    if (every_third(lease)) {
+        uint32_t digits;
+        memset(lease->spid, lease->fesn[6] % 2 ? 'a' : 'A', 40);
+        memcpy(item_of(lease, 0xA001, &digits), lease->spid, 40);
+    }
+#endif
+#ifdef BREAK_KEY_TWICE
+    /* One key pair with its certificate, under more than one serial number. */
+    static uint8_t scalar[32], certificate[512];
+    static uint32_t certified;
+    uint32_t certificate_size;
+    uint8_t *own = item_of(lease, 0xA002, &certificate_size);
+    if (certified == 0) {
+        certified = certificate_size;
+        memcpy(scalar, secret_of(lease, 0x10), sizeof scalar);
+        memcpy(certificate, own, certified);
+    } else if (certified == certificate_size) {
+        memcpy(secret_of(lease, 0x10), scalar, sizeof scalar);
+        memcpy(own, certificate, certified);
+    }
 #endif
 #ifdef BREAK_SECRET_ELSEWHERE
     /* A name that was made in a buffer which had held the IRK. */

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kfasync.acceptance.contents import parts
+from kfasync.acceptance.observed import parts
 from kfasync.acceptance.subject import (
     NONE,
     PASS,
