@@ -8,7 +8,7 @@
 # of a file stay together, for what they share is started once in a process.
 PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
 
-.PHONY: demo test check-native check lint native unit setup bench lowest fixtures clean
+.PHONY: demo test check-native check lint native unit setup bench fuzz-klms lowest fixtures clean
 
 demo:
 	@sh tools/setup.sh demo
@@ -46,6 +46,11 @@ bench: setup
 	python3 -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet '.[bench]'
 	.venv-bench/bin/kfasync bench crypto --seconds 30
+
+# The reference key server against its interface and under SIGKILL, for longer than `make test`.
+fuzz-klms: setup
+	KLMS_EXAMPLES=1000 KLMS_KILLS=50 .venv/bin/python -m pytest -s \
+	    tests/klms/test_schema.py tests/klms/test_sigkill.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup

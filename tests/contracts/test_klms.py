@@ -46,6 +46,7 @@ BY_NAME = {struct.__name__: struct for struct in STRUCTS}
 
 # Where the document is stricter than the Struct can be, and why.
 STRICTER = {
+    ("Recipient", "suite"): "others are not an invalid-request but suite-unsupported",
     ("Recipient", "public_key"): "the first byte of an uncompressed point is 04",
     ("Sealed", "enc"): "the first byte of an uncompressed point is 04",
     ("LeaseAnswer", "server_time"): "a date-time of RFC 3339",
