@@ -23,6 +23,7 @@
     │   ├── AlreadyProvisionedError   it passed
     │   └── UnitRejectedError         it failed for good
     ├── LedgerError                   the ledger cannot be trusted: the lane stops
+    ├── LaneStoppedError              a lane that was to be measured has stopped
     ├── ConfigError                   a key of the configuration is wrong
     └── CryptoPathError               the crypto path asked for is not to be had
 
@@ -169,6 +170,10 @@ class LedgerError(KfError):
     """The ledger cannot be read, written or believed."""
 
     exit_code = 3
+
+
+class LaneStoppedError(KfError):
+    """A lane that was to be measured has stopped, or says nothing more: there are no figures."""
 
 
 class ConfigError(KfError):

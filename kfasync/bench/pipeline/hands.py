@@ -13,7 +13,7 @@ import anyio
 
 from kfasync.bench.pipeline.figures import PLACED, RESULT, FobTimes, Span
 from kfasync.bench.pipeline.meter import MeteredFob
-from kfasync.errors import CardError
+from kfasync.errors import LaneStoppedError
 from kfasync.model import Outcome
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.events import LaneEvent, LaneState
@@ -38,18 +38,18 @@ class Hand:
         """The next news of one of these states.
 
         Raises:
-            CardError: the lane has stopped, or it says nothing more.
+            LaneStoppedError: the lane has stopped, or it says nothing more.
         """
         try:
             with anyio.fail_after(self._patience_s):
                 async for at_s, event in self._said:
                     if event.state is LaneState.STOPPED:
-                        raise CardError(f"{self._reader}: the lane stopped: {event.message}")
+                        raise LaneStoppedError(f"{self._reader}: the lane stopped: {event.message}")
                     if event.state in states:
                         return at_s, event
         except TimeoutError:
             pass
-        raise CardError(
+        raise LaneStoppedError(
             f"{self._reader}: the lane has said nothing for {self._patience_s:g} s; "
             "this run has no figures"
         )
@@ -99,16 +99,16 @@ class Hands:
                 the same thing at the same time, which no operator does.
 
         Raises:
-            CardError: a lane has stopped, or says nothing more.
+            LaneStoppedError: a lane has stopped, or says nothing more.
         """
         tray = deque(fobs)
-        stopped: list[CardError] = []
+        stopped: list[LaneStoppedError] = []
         async with anyio.create_task_group() as tasks:
 
             async def serve_one(name: str, hand: Hand, delay_s: float) -> None:
                 try:
                     await self._serve(name, hand, tray, told, delay_s)
-                except CardError as error:
+                except LaneStoppedError as error:
                     # Two lanes may stop at once; the first has the cause.
                     stopped.append(error)
                     tasks.cancel_scope.cancel()

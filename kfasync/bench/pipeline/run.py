@@ -13,7 +13,7 @@ from kfasync.bench.memory import forget_peak, peak_rss_mb
 from kfasync.bench.pipeline.figures import Conditions, FobTimes, Report
 from kfasync.bench.pipeline.hands import Hands
 from kfasync.bench.pipeline.meter import MeteredFob, MeteredReaders
-from kfasync.errors import CardError
+from kfasync.errors import LaneStoppedError
 from kfasync.model import KeySet
 from kfasync.sim.content import make_certificates, make_containers
 from kfasync.sim.reader import SimulatedReaders
@@ -90,7 +90,7 @@ async def measure(
         patience_s: how long a lane may say nothing.
 
     Raises:
-        CardError: a lane has stopped, or says nothing more.
+        LaneStoppedError: a lane has stopped, or says nothing more.
         KfError: the station cannot be put together.
     """
     forget_peak()
@@ -136,7 +136,7 @@ async def _warm_up(hands: Hands, fobs: Sequence[MeteredFob]) -> float:
     await hands.serve(fobs, warm.append, [0.0] * len(fobs))
     for fob in warm:
         if fob.fault:
-            raise CardError(f"{fob.reader}: the fob to warm up with failed: {fob.fault}")
+            raise LaneStoppedError(f"{fob.reader}: the fob to warm up with failed: {fob.fault}")
     return fobs[0].nfc_s
 
 

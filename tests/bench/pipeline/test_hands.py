@@ -3,7 +3,7 @@ import pytest
 from kfasync.bench.pipeline.figures import PLACED, RESULT
 from kfasync.bench.pipeline.hands import Hand, times_of
 from kfasync.bench.pipeline.meter import MeteredFob
-from kfasync.errors import CardError
+from kfasync.errors import LaneStoppedError
 from kfasync.station.events import LaneEvent, LaneState
 from tests.sim.host import KEYS
 
@@ -28,14 +28,14 @@ async def test_a_hand_waits_for_what_it_is_told_to_and_passes_over_the_rest() ->
 async def test_a_lane_that_stops_ends_every_wait_with_its_own_words() -> None:
     hand = Hand(READER, 30)
     hand.hear(event(LaneState.STOPPED, "the ledger cannot be written"))
-    with pytest.raises(CardError, match=f"{READER}: .* the ledger cannot be written"):
+    with pytest.raises(LaneStoppedError, match=f"{READER}: .* the ledger cannot be written"):
         await hand.until(LaneState.EMPTY)
     hand.close()
 
 
 async def test_a_lane_that_says_nothing_is_not_waited_for_for_ever() -> None:
     hand = Hand(READER, 0)
-    with pytest.raises(CardError, match=f"{READER}: the lane has said nothing for 0 s"):
+    with pytest.raises(LaneStoppedError, match=f"{READER}: the lane has said nothing for 0 s"):
         await hand.until(LaneState.DONE)
     hand.close()
 

@@ -6,7 +6,7 @@ import pytest
 
 from kfasync.bench.pipeline.figures import FOB, PLACED, RESULT, FobTimes, Report
 from kfasync.bench.pipeline.run import Plan, furnish, measure
-from kfasync.errors import CardError
+from kfasync.errors import LaneStoppedError
 from kfasync.model import Stage
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ async def test_it_ends_when_lanes_stop(tmp_path: Path, anyio_backend_name: str) 
         await measure(loaded, AT_ONCE, anyio_backend_name, seen.append)
     # One error, though both lanes may have stopped at once.
     (error,) = caught.value.exceptions
-    assert isinstance(error, CardError)
+    assert isinstance(error, LaneStoppedError)
     assert "no container is free" in str(error)
     assert any("no container is free" in fob.fault for fob in seen)
 
@@ -91,7 +91,7 @@ async def test_it_ends_when_lanes_say_nothing(tmp_path: Path, anyio_backend_name
     with anyio.fail_after(60), pytest.raises(BaseExceptionGroup) as caught:
         await run(tmp_path, AT_ONCE, anyio_backend_name, [], patience_s=0)
     (error,) = caught.value.exceptions
-    assert isinstance(error, CardError)
+    assert isinstance(error, LaneStoppedError)
 
 
 async def test_fobs_that_fail_to_warm_up_are_no_measurement(
@@ -104,7 +104,7 @@ async def test_fobs_that_fail_to_warm_up_are_no_measurement(
     with pytest.raises(BaseExceptionGroup) as caught:
         await measure(loaded, Plan(lanes=1, fobs=1), anyio_backend_name, seen.append)
     (error,) = caught.value.exceptions
-    assert isinstance(error, CardError)
+    assert isinstance(error, LaneStoppedError)
     assert "simulated 00" in str(error)
 
 
