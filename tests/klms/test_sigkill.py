@@ -1,5 +1,6 @@
 """SIGKILL at random moments under load: no content at two units, no answered lease lost."""
 
+import contextlib
 import os
 import random
 import ssl
@@ -71,23 +72,20 @@ class Line:
             raise
 
     def _work(self, chance: random.Random, number: int) -> None:
-        client, known = self._connect(0)
-        n = 0
+        known, n = 0, 0
         todo: tuple[str, dict[str, str], dict[str, Any]] | None = None
         while not self.over:
-            if todo is None:
-                n += 1
-                body = Recipient().request(f"{number:02X}{n:08X}"[-10:])
-                todo = ("/v1/leases", fresh_key(), body)
-            path, key, body = todo
-            try:
-                answer = client.post(path, json=body, headers=key)
-            except LOST:
-                client.close()
-                client, known = self._connect(known)
-                continue  # the same once more: that is what a station does
-            todo = self._answered(answer, key, body, chance)
-        client.close()
+            client, known = self._connect(known)
+            # A lost connection: the same once more to the next server, as a station does.
+            with client, contextlib.suppress(*LOST):
+                while not self.over:
+                    if todo is None:
+                        n += 1
+                        body = Recipient().request(f"{number:02X}{n:08X}")
+                        todo = ("/v1/leases", fresh_key(), body)
+                    path, key, body = todo
+                    answer = client.post(path, json=body, headers=key)
+                    todo = self._answered(answer, key, body, chance)
 
     def _connect(self, known: int) -> tuple[httpx.Client, int]:
         """A client of the next server."""
