@@ -198,7 +198,7 @@ def test_a_wrong_master_key_is_one_sentence(
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it a lease takes 40 ms more.
+    # asyncio sets TCP_NODELAY only where the protocol is named; a lease takes 40 ms more without.
     with contextlib.closing(_listen("127.0.0.1", 0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 
