@@ -22,8 +22,9 @@ class SourceFacts(msgspec.Struct, frozen=True):
     """What a source is; it stands in every record.
 
     ``pool`` names the pool that the content comes from, and stays the same when the source is
-    restarted or updated: ends that were not told are kept under it. ``hears_ends`` says whether
-    that pool is kept by somebody else, who has to be told of every end.
+    restarted or updated: ends that were not told are kept under it. ``remote`` says whether that
+    pool is kept by somebody else: only then there is anything to fetch, and somebody who has to
+    be told of every end.
     """
 
     kind: str
@@ -31,7 +32,7 @@ class SourceFacts(msgspec.Struct, frozen=True):
     name: str = ""
     version: str = ""
     sha256: str | None = None
-    hears_ends: bool = False
+    remote: bool = False
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -89,7 +90,8 @@ class Source(Protocol):
     async def fetch(self, unit: Unit) -> Parcel:
         """The slow part: content and keys for a unit, which the ledger does not know of yet.
 
-        The same content again while the unit's turn is open. May run ahead of the fob.
+        Of a source that is not remote the parcel is empty, and need not be fetched. The same
+        content again while the unit's turn is open. May run ahead of the fob.
 
         Raises:
             SourceError: there is none, or what there is is wrong.

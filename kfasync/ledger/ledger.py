@@ -170,7 +170,7 @@ class Ledger:
                 return None  # the unit has had its content, and the database knows
             return row
 
-        row = self._store.write(work, durable=False)
+        row = self._store.write(work, durable=False, single=True)
         if row is None:
             self.standing(unit)  # raises when this unit must not have any
             return None
@@ -250,7 +250,10 @@ class Ledger:
         values = {**_held(lease), "at": _now()}
         if mark is not Mark.BURNED:
             values["sent"] = int(mark is Mark.LAST_SENT)
-        if not self._store.write(lambda session: session.run(statement, values).rowcount):
+        changed = self._store.write(
+            lambda session: session.run(statement, values).rowcount, single=True
+        )
+        if not changed:
             raise LeaseExpiredError(
                 f"container {lease.content.fesn} is no longer leased to this attempt; "
                 "place the fob again"

@@ -8,6 +8,9 @@ Transactions that wait for each other are committed together: whoever gets the l
 everything that has queued up, in one transaction with one fsync, so that a slow disk costs a
 lane two fsyncs at worst and not one for each other lane. Each piece of work stands or falls by
 itself, in a savepoint of its own.
+
+Statements are few, for each gives up Python's interpreter lock and has to get it back, while the
+other lanes wait for this one: work of one statement has no BEGIN, COMMIT or savepoint around it.
 """
 
 import sqlite3
@@ -114,8 +117,12 @@ class Store:
             except sqlite3.Error as error:
                 raise _error(self._path, error) from error
 
-    def write(self, work: Callable[[Session], T], *, durable: bool = True) -> T:
+    def write(
+        self, work: Callable[[Session], T], *, durable: bool = True, single: bool = False
+    ) -> T:
         """Carry out one transaction; an error of ``work`` undoes all of it.
+
+        ``single`` work is one statement, which SQLite makes a transaction of by itself.
 
         ``durable`` work is on disk when this returns. Other work survives the end of the
         process, but not that of the power, before the next durable one: the log that both are
@@ -124,7 +131,7 @@ class Store:
         Raises:
             LedgerError: the file cannot be written; nothing is changed.
         """
-        mine = _Work(work, durable)
+        mine = _Work(work, durable, single)
         self._waiting.append(mine)
         with self._lock:
             if not mine.done:
@@ -137,11 +144,13 @@ class Store:
 
     def _commit_waiting(self, mine: "_Work[Any]") -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        alone = len(batch) == 1
         try:
             self._set_synchronous(_FULL if any(one.durable for one in batch) else _NORMAL)
-            self._connection.execute("BEGIN IMMEDIATE")
+            if not (alone and mine.single):
+                self._connection.execute("BEGIN IMMEDIATE")
             for one in batch:
-                self._carry_out(one, alone=len(batch) == 1)
+                self._carry_out(one, alone=alone)
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -158,7 +167,8 @@ class Store:
             one.done = True
 
     def _carry_out(self, one: "_Work[Any]", *, alone: bool) -> None:
-        if not alone:
+        savepoint = not alone and not one.single
+        if savepoint:
             self._connection.execute("SAVEPOINT one")
         one.error = None
         try:
@@ -169,9 +179,11 @@ class Store:
             if alone:
                 self._undo()
                 return
-            # Without a transaction SQLite has given up all of it, and this says so.
-            self._connection.execute("ROLLBACK TO one")
-        if not alone:
+            if not self._connection.in_transaction:
+                raise sqlite3.OperationalError("the transaction was lost") from error
+            if savepoint:
+                self._connection.execute("ROLLBACK TO one")
+        if savepoint:
             self._connection.execute("RELEASE one")
 
     def _undo(self) -> None:
@@ -194,11 +206,12 @@ def _error(path: Path, error: sqlite3.Error) -> LedgerError:
 class _Work(Generic[T]):
     """One transaction that waits for its turn, and then what it has come to."""
 
-    __slots__ = ("done", "durable", "error", "result", "work")
+    __slots__ = ("done", "durable", "error", "result", "single", "work")
 
-    def __init__(self, work: Callable[[Session], T], durable: bool) -> None:
+    def __init__(self, work: Callable[[Session], T], durable: bool, single: bool) -> None:
         self.work = work
         self.durable = durable
+        self.single = single
         self.done = False
         self.error: Exception | None = None
         self.result: T

@@ -120,7 +120,9 @@ class Attempt:
         return self._desk.ledger.standing(unit)
 
     def _lease(self, unit: Unit) -> Lease:
-        parcel = from_thread.run(self._fetch, unit)
+        remote = self._desk.source.facts.remote
+        # Where there is nothing to fetch, the event loop is not waited for.
+        parcel = from_thread.run(self._fetch, unit) if remote else Parcel(unit)
         self._parcel = parcel
         # Held by the attempt from here on, and wiped with it whatever comes.
         if parcel.lease is not None:
@@ -175,7 +177,7 @@ class Attempt:
     def _end(self, verdict: Verdict, content: ContentState | None, text: str) -> End | None:
         """What the source has to be told, if it hears of ends; of a refused lease too."""
         lease = self._state.lease or (self._parcel.lease if self._parcel else None)
-        if lease is None or not self._desk.source.facts.hears_ends:
+        if lease is None or not self._desk.source.facts.remote:
             return None
         used_up = content in (ContentState.CONSUMED, ContentState.QUARANTINED)
         return End(

@@ -13,6 +13,7 @@ from kfasync.errors import KfError
 
 RETRY_S = 1.0  # after trouble, and then twice as long each time
 RETRY_MAX_S = 10.0
+LINGER_S = 0.1  # after news, so that the fobs of many lanes make one step
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ class Follower:
             wait_s = RETRY_S
             with anyio.move_on_after(progress.again_s):
                 await news.wait()
+            await anyio.sleep(LINGER_S)
 
     async def catch_up(self) -> Progress | None:
         """One step; trouble is told and not raised, and then there is no progress."""

@@ -32,12 +32,16 @@ class Sender:
         self._telling: frozenset[bytes] = frozenset()
         self._told: anyio.Event | None = None
         self._not_before: dict[int, float] = {}  # of an end that was not heard
+        self._looked, self._idle = False, Progress()
         self._away = ""  # why nobody was there
         self._away_until = 0.0
         self._away_s = RETRY_S
 
     async def step(self) -> Progress:
         """Tell what can be told now."""
+        if not self._source.facts.remote and self._looked:
+            return self._idle  # there will be no more than there was at the start
+        self._looked = True
         seen = await to_thread.run_sync(self._look)
         while batch := self._tellable(seen.due):
             try:
@@ -48,7 +52,8 @@ class Sender:
                 self._away = str(error)
             else:
                 self._away_s, self._away = RETRY_S, ""
-        return self._progress(seen.waiting)
+        self._idle = self._progress(seen.waiting)
+        return self._idle
 
     async def quiet(self, uid: bytes) -> None:
         """Wait until no end of this unit is on its way; one that has not left will not leave.

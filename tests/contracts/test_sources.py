@@ -207,7 +207,7 @@ async def test_a_lease_names_every_secret_that_dies_with_its_attempt(shelf: Shel
     # Static keys are for every fob; a fob's own keys are its own.
     keys = (lease.keys.enc, lease.keys.mac, lease.keys.dek)
     own = [key for key in keys if any(key is one for one in lease.secrets)]
-    assert len(own) == (3 if shelf.source.facts.hears_ends else 0)
+    assert len(own) == (3 if shelf.source.facts.remote else 0)
 
 
 async def test_nothing_is_in_the_ledger_before_it_is_adopted(shelf: Shelf) -> None:

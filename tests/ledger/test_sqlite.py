@@ -43,7 +43,9 @@ def numbers(store: Store) -> set[int]:
     return store.read(lambda session: {row["n"] for row in session.plain("SELECT n FROM t")})
 
 
-def together(store: Store, *works: Callable[[Session], int]) -> list[int | Exception]:
+def together(
+    store: Store, *works: Callable[[Session], int], single: bool = False
+) -> list[int | Exception]:
     """Have all of these wait for one lock, so that one thread carries out all of them."""
     inside, go_on = threading.Event(), threading.Event()
 
@@ -53,7 +55,7 @@ def together(store: Store, *works: Callable[[Session], int]) -> list[int | Excep
 
     def write(work: Callable[[Session], int]) -> int | Exception:
         try:
-            return store.write(work)
+            return store.write(work, single=single)
         except (LedgerError, SourceError) as error:
             return error
 
@@ -83,16 +85,32 @@ def test_what_waits_is_committed_together(store: Store) -> None:
     assert numbers(store) == set(range(6))
 
 
-def test_one_that_fails_undoes_its_own_work_and_no_other(store: Store) -> None:
+@pytest.mark.parametrize("single", [False, True])
+def test_one_that_fails_undoes_its_own_work_and_no_other(store: Store, single: bool) -> None:
     def refuse() -> None:
         raise SourceError("not for you")
 
-    one, two, three, four = together(store, insert(1), insert(2, refuse), insert(1), insert(4))
+    def refuse_first(session: Session) -> int:
+        raise SourceError("not for you")
+
+    # Single work fails in its one statement, or before it.
+    works = (insert(1), refuse_first if single else insert(2, refuse), insert(1), insert(4))
+    one, two, three, four = together(store, *works, single=single)
     assert (one, four) == (1, 4)
     assert str(two) == "not for you"
     assert isinstance(three, LedgerError)
     assert "UNIQUE constraint failed" in str(three)
     assert numbers(store) == {0, 1, 4}
+
+
+def test_single_work_alone_is_a_transaction_by_itself(store: Store) -> None:
+    said: list[str] = []
+    store._connection.set_trace_callback(said.append)
+    assert store.write(insert(7), single=True) == 7
+    with pytest.raises(LedgerError, match="UNIQUE"):
+        store.write(insert(7), single=True)
+    assert said == ["INSERT INTO t VALUES (7)"] * 2
+    assert numbers(store) == {7}
 
 
 def test_one_alone_that_fails_undoes_its_work(store: Store) -> None:
@@ -116,7 +134,7 @@ def test_who_is_interrupted_leaves_the_work_of_others_to_them(store: Store) -> N
     def interrupt(session: Session) -> int:
         raise KeyboardInterrupt
 
-    mine = _Work(interrupt, durable=True)
+    mine = _Work(interrupt, durable=True, single=False)
     with ThreadPoolExecutor(1) as threads:
         with store._lock:
             late = threads.submit(store.write, insert(2))

@@ -235,7 +235,7 @@ async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: P
 @pytest.mark.anyio
 async def test_nobody_has_to_hear_of_an_end(containers: Path) -> None:
     source = await opened(containers)
-    assert not source.facts.hears_ends
+    assert not source.facts.remote
     assert await source.tell([]) == []
     await source.close()
 

@@ -324,7 +324,7 @@ class HearingSource(ExpiringSource):
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        self.facts = msgspec.structs.replace(source.facts, pool="elsewhere", hears_ends=True)
+        self.facts = msgspec.structs.replace(source.facts, pool="elsewhere", remote=True)
 
     async def fetch(self, unit: Unit) -> Parcel:
         parcel = await super().fetch(unit)

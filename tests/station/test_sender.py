@@ -23,7 +23,7 @@ POOL = "provider:it"
 class Listener:
     """A source that hears ends, or does not; nothing is leased from it here."""
 
-    facts = SourceFacts("provider", POOL, hears_ends=True)
+    facts = SourceFacts("provider", POOL, remote=True)
 
     def __init__(self) -> None:
         self.heard: list[str] = []

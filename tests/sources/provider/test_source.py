@@ -95,7 +95,7 @@ async def test_a_lease_is_the_librarys_and_stands_in_the_ledger(tmp_path: Path) 
 async def test_a_source_says_what_it_is(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         facts = here.source.facts
-        assert (facts.kind, facts.version, facts.hears_ends) == ("provider", "1.0", True)
+        assert (facts.kind, facts.version, facts.remote) == ("provider", "1.0", True)
         # An update of the library, which has another hash, is told the ends of the one before.
         assert facts.pool == f"provider:{facts.name}"
         assert facts.sha256 == opening().sha256
