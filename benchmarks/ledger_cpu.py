@@ -29,7 +29,8 @@ from kfasync.model import (
 )
 from kfasync.secret import Secret
 
-KEYS = KeySet(255, *(Secret(bytes(16)) for _ in range(3)), KeyCheckValues(b"", b"", b""))
+_ZEROS = Secret(bytes(16))
+KEYS = KeySet(255, _ZEROS, _ZEROS, _ZEROS, KeyCheckValues(b"", b"", b""))
 RECORD = json.dumps({"attempt": "a", "transcript": ["x" * 200] * 17, "finished": "", "message": ""})
 
 
