@@ -1,4 +1,6 @@
-"""Checks of the host's buffers: sizes first, then content, and not one byte too far."""
+"""Checks of the host's buffers: sizes first, then content, not one byte too far nor too late."""
+
+import time
 
 from kfasync.acceptance.check import check
 from kfasync.acceptance.pages import CANARY, Walled
@@ -15,6 +17,7 @@ from kfasync.model import Unit
 from kfasync.sources.provider.abi import Result, ffi
 
 _MORE = 64  # bytes of room that a library need not use
+_LATE_S = 0.2  # for a thread of the library that has not done yet
 
 
 def _sizes(session: Session, unit: Unit) -> tuple[int, int]:
@@ -86,22 +89,45 @@ def buffer_exact(trial: Trial) -> None:
 
 
 def buffer_at_guard_page(trial: Trial) -> None:
-    """Not one byte beyond the buffers is read or written: there is no memory there."""
+    """Not one byte before or behind the buffers is read or written: there is no memory there."""
     session = trial.open()
     unit = trial.unit()
     sizes = _sizes(session, unit)
-    for more in (0, _MORE):
-        walls = [Walled(size + more) for size in sizes]
-        form = Form(*(size + more for size in sizes))
-        form.struct.items, form.struct.secrets = (
-            ffi.cast("uint8_t *", wall.address) for wall in walls
-        )
+    for more, first in ((0, False), (_MORE, False), (_MORE, True)):
+        # The walls stand as long as they have a name.
+        _walls, form = _walled(sizes, more, first=first)
         result = session.call_lease(unit_struct(unit), form)
         # That exact buffers are enough is another check's affair.
         if more or result != Result.SPACE:
             session.require_ok(result, "lease with buffers at the end of memory")
     session.abort(form.content().lease_id, NONE)
     session.close()
+
+
+def buffers_left_alone(trial: Trial) -> None:
+    """What has been handed over is not written to afterwards, by whatever call or thread."""
+    session = trial.open()
+    units = [trial.unit() for _ in range(2)]
+    walls, form = _walled(_sizes(session, units[0]), _MORE)
+    session.require_ok(session.call_lease(unit_struct(units[0]), form), "lease")
+    lease_id = form.content().lease_id
+    for wall in walls:
+        wall.close()
+    other = session.lease(units[1])
+    session.abort(other.lease_id, NONE)
+    session.abort(lease_id, NONE)
+    session.last_error()
+    session.table.cancel(session.handle)
+    time.sleep(_LATE_S)
+    session.close()
+
+
+def _walled(sizes: tuple[int, int], more: int, *, first: bool = False) -> tuple[list[Walled], Form]:
+    """A form whose buffers have walls, and the walls, which are to live as long."""
+    walls = [Walled(size + more, first=first) for size in sizes]
+    form = Form(*(size + more for size in sizes))
+    form.struct.items, form.struct.secrets = (ffi.cast("uint8_t *", wall.address) for wall in walls)
+    return walls, form
 
 
 CHECKS = (
@@ -125,8 +151,14 @@ CHECKS = (
     ),
     check(
         "buffer-at-guard-page",
-        "what lies behind a buffer belongs to somebody else",
+        "what lies around a buffer belongs to somebody else",
         buffer_at_guard_page,
         contents=1,
+    ),
+    check(
+        "buffers-left-alone",
+        "when the call has returned, the next fob's content is in them",
+        buffers_left_alone,
+        contents=2,
     ),
 )

@@ -1,4 +1,4 @@
-"""Memory with a wall: a buffer behind which a page begins that nobody may touch."""
+"""Memory with walls: a buffer at one end of what may be touched, with a page behind each end."""
 
 import ctypes
 import mmap
@@ -11,15 +11,30 @@ _PROT_NONE = 0
 
 
 class Walled:
-    """Bytes whose end is the end of all memory that may be read or written."""
+    """Bytes between two pages that nobody may touch.
 
-    def __init__(self, size: int) -> None:
-        room = -(-max(size, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._memory = mmap.mmap(-1, room + mmap.PAGESIZE)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        libc = ctypes.CDLL(None, use_errno=True)
-        wall = ctypes.c_void_p(start + room)
-        if libc.mprotect(wall, ctypes.c_size_t(mmap.PAGESIZE), _PROT_NONE):
-            raise SourceError(f"memory cannot be guarded ({os.strerror(ctypes.get_errno())})")
-        self.address = start + room - size
-        self.bytes = memoryview(self._memory)[room - size : room]
+    Args:
+        first: the buffer begins right behind the first wall; else it ends right before the
+            second. On the other side there may be up to a page of room.
+    """
+
+    def __init__(self, size: int, *, first: bool = False) -> None:
+        page = mmap.PAGESIZE
+        self._room = -(-max(size, 1) // page) * page
+        self._memory = mmap.mmap(-1, self._room + 2 * page)
+        self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory)) + page
+        for wall in (self._start - page, self._start + self._room):
+            _protect(wall, page, _PROT_NONE)
+        at = 0 if first else self._room - size
+        self.address = self._start + at
+        self.bytes = memoryview(self._memory)[page + at : page + at + size]
+
+    def close(self) -> None:
+        """From now on it can be read and no more."""
+        _protect(self._start, self._room, mmap.PROT_READ)
+
+
+def _protect(address: int, size: int, access: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), access):
+        raise SourceError(f"memory cannot be guarded ({os.strerror(ctypes.get_errno())})")

@@ -5,6 +5,7 @@ any there itself. It never makes bytes of a secret: one copy, memory to memory, 
 page of needles that the search leaves out.
 """
 
+import base64
 import ctypes
 import mmap
 import os
@@ -19,6 +20,8 @@ from kfasync.acceptance.subject import (
     NONE,
     PASS,
     SECRETS_CAPACITY,
+    UNKNOWN,
+    Content,
     Form,
     Session,
     require,
@@ -41,7 +44,7 @@ _CHUNK = 1024 * 1024
 
 
 def secrets_only_in_their_buffer(trial: Trial) -> None:
-    """Neither the items nor any field of the lease holds a piece of a secret."""
+    """Neither the items nor a field of the lease nor a sentence holds a piece of a secret."""
     session = trial.open()
     unit = trial.unit()
     form = Form()
@@ -51,12 +54,54 @@ def secrets_only_in_their_buffer(trial: Trial) -> None:
     elsewhere = {"the items": lease.items, "kf_lease_v1": bytes(ffi.buffer(form.struct))}
     for part in parts(lease.secrets, 1, 2):
         secret = lease.secrets[part.start : part.end]
-        for at in range(len(secret) - _PIECE + 1):
+        for piece in _pieces(secret, _PIECE):
             for where, data in elsewhere.items():
-                found = secret[at : at + _PIECE] in data
+                found = piece in data
                 require(not found, f"a piece of {_NAMES[part.tag]} stands in {where}")
+    for call, said in _sentences(session, unit, lease):
+        for part in parts(lease.secrets, 1, 2):
+            start = part.start + 2 * (part.tag == ITEM)
+            found = is_told(lease.secrets[start : part.end], said)
+            require(not found, f"a piece of {_NAMES[part.tag]} stands in last_error after {call}")
     session.abort(lease.lease_id, NONE)
     session.close()
+
+
+def _sentences(session: Session, unit: Unit, lease: Content) -> Iterator[tuple[str, bytes]]:
+    """What a library says of calls that fail while it has this lease."""
+
+    def said(call: str) -> tuple[str, bytes]:
+        text = ffi.new("char[]", 4096)
+        session.table.last_error(session.handle, text, 4096)
+        return call, ffi.string(text, 4096)
+
+    session.call_lease(unit_struct(unit), Form(0, 0))
+    yield said("a lease without buffers")
+    session.call_lease(unit_struct(unit), Form(len(lease.items), len(lease.secrets) - 1))
+    yield said("a lease whose secrets have no room")
+    session.call_abort(lease.lease_id + b"~", UNKNOWN)
+    yield said("an abort of another lease")
+    session.call_commit(lease.lease_id + b"~", PASS)
+    yield said("a commit of another lease")
+
+
+def is_told(secret: bytes, said: bytes) -> bool:
+    """Whether a piece of a secret stands in a sentence, as it is, in hex or in base64."""
+    plain = b"".join(said.split())
+    small = plain.lower()
+    for piece in _pieces(secret, _PIECE):
+        if piece in said or piece.hex().encode() in small:
+            return True
+    # A piece lies in base64 in one of three ways; what its neighbours decide is left out.
+    return any(
+        base64.b64encode(bytes(shift) + piece)[4 if shift else 0 : -4] in plain
+        for piece in _pieces(secret, _PIECE + 4)
+        for shift in range(3)
+    )
+
+
+def _pieces(secret: bytes, size: int) -> Iterator[bytes]:
+    return (secret[at : at + size] for at in range(len(secret) - size + 1))
 
 
 class _Needle(NamedTuple):

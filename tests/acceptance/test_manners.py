@@ -13,6 +13,12 @@ FAULTS = {
     "SIGNALS": "signal-handlers-untouched",
     "EXITS": "contexts-come-and-go",
 }
+FURTHER = {
+    "LEAKS_A_FILE": ("contexts-come-and-go", "leave files open"),
+    "OPEN_DEADLINE": ("deadline-kept", "open with a deadline of 50 ms takes"),
+    "ABORT_DEADLINE": ("deadline-kept", "abort with a deadline of 50 ms takes"),
+    "COMMIT_DEADLINE": ("deadline-kept", "commit with a short deadline gives KFP_E_INTERNAL"),
+}
 
 
 @pytest.mark.parametrize(("fault", "check"), FAULTS.items())
@@ -22,9 +28,11 @@ def test_a_fault_fails_the_check_made_for_it_and_no_other(
     assert set(failed(job(broken(fault), fresh(tmp_path)))) == {check}
 
 
-def test_a_further_fault_of_the_same_kind_is_found(tmp_path: Path) -> None:
-    found = failed(job(broken("LEAKS_A_FILE"), fresh(tmp_path), "contexts-come-and-go"))
-    assert "leave files open" in found["contexts-come-and-go"]
+@pytest.mark.parametrize(("fault", "check", "sentence"), [(f, *e) for f, e in FURTHER.items()])
+def test_a_further_fault_of_the_same_kind_is_found(
+    fault: str, check: str, sentence: str, tmp_path: Path
+) -> None:
+    assert sentence in failed(job(broken(fault), fresh(tmp_path), check))[check]
 
 
 def test_every_check_has_a_fault_that_fails_it() -> None:

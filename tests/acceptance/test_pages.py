@@ -13,11 +13,20 @@ def test_the_whole_of_it_can_be_written(size: int) -> None:
     assert len(walled.bytes) == size
 
 
-@pytest.mark.parametrize(("beyond", "returncode"), [(-1, 0), (0, -11)])
-def test_one_byte_beyond_is_a_fault(beyond: int, returncode: int) -> None:
+@pytest.mark.parametrize(
+    ("made", "at", "returncode"),
+    [
+        ("Walled(100)", 99, 0),
+        ("Walled(100)", 100, -11),
+        ("Walled(100, first=True)", 0, 0),
+        ("Walled(100, first=True)", -1, -11),
+        ("Walled(100); walled.bytes[99]; walled.close()", 50, -11),
+    ],
+)
+def test_one_byte_beyond_or_too_late_is_a_fault(made: str, at: int, returncode: int) -> None:
     program = (
         "import ctypes; from kfasync.acceptance.pages import Walled; "
-        f"walled = Walled(100); ctypes.memset(walled.address + 100 + {beyond}, 0, 1)"
+        f"walled = {made}; ctypes.memset(walled.address + {at}, 0, 1)"
     )
     ended = subprocess.run([sys.executable, "-c", program], check=False)
     assert ended.returncode == returncode

@@ -57,6 +57,9 @@ static int32_t KF_CALL broken_open(const char *config, uint32_t size, uint32_t d
 #ifdef BREAK_CONFIG_IS_A_STRING
     size = (uint32_t)strlen(config);
 #endif
+#ifdef BREAK_OPEN_DEADLINE
+    sleep_ms(deadline_ms < 1000 ? 2000 : 0);
+#endif
 #ifdef BREAK_LEAKS_A_FILE
     if (open("/dev/null", O_RDONLY) < 0) {
         return KFP_E_UNAVAILABLE;
@@ -85,6 +88,23 @@ static uint32_t KF_CALL vague_error(kf_provider_ctx *ctx, char *text, uint32_t c
 static uint32_t KF_CALL unbounded_error(kf_provider_ctx *ctx, char *text, uint32_t capacity) {
     uint32_t size = reference->last_error(ctx, NULL, 0);
     return text == NULL || capacity == 0 ? size : reference->last_error(ctx, text, size + 1);
+}
+#endif
+
+#ifdef BREAK_TELLS_A_SECRET
+/* "the key starts with ...", as it was useful when it was written. */
+static uint8_t leased_irk[16];
+static uint32_t KF_CALL telling_error(kf_provider_ctx *ctx, char *text, uint32_t capacity) {
+    char said[512] = {0};
+    (void)reference->last_error(ctx, said, 400);
+    size_t at = strlen(said);
+    for (int i = 4; i < 14; i++) {
+        at += (size_t)snprintf(said + at, sizeof said - at, " %02X", leased_irk[i]);
+    }
+    if (capacity > 0) {
+        (void)snprintf(text, capacity, "%s", said);
+    }
+    return (uint32_t)at;
 }
 #endif
 
@@ -118,6 +138,9 @@ static int32_t KF_CALL broken_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit
 #endif
         if (result == KFP_OK) {
             after_lease(ctx, unit, given, lease);
+#ifdef BREAK_TELLS_A_SECRET
+            memcpy(leased_irk, secret_of(lease, 0x11), sizeof leased_irk);
+#endif
         }
     }
     lease->struct_size = given;
@@ -138,6 +161,11 @@ static int32_t KF_CALL broken_commit(kf_provider_ctx *ctx, const char *lease_id,
         return reference->commit(ctx, lease_id, end, deadline_ms);
     }
     kf_end_v1 own = *end;
+#ifdef BREAK_COMMIT_DEADLINE
+    if (deadline_ms < 1000) {
+        return KFP_E_INTERNAL; /* it was in time, and gives up for good */
+    }
+#endif
 #ifdef BREAK_LEASE_OF_CONTEXT
     if (strcmp(owned, lease_id) == 0 && owner != ctx) {
         return KFP_E_LEASE;
@@ -168,6 +196,14 @@ static int32_t KF_CALL broken_abort(kf_provider_ctx *ctx, const char *lease_id,
         return reference->abort(ctx, lease_id, end, deadline_ms);
     }
     kf_end_v1 own = *end;
+#ifdef BREAK_ABORT_DEADLINE
+    sleep_ms(deadline_ms < 1000 ? 700 : 0); /* less than a second late */
+#endif
+#ifdef BREAK_WIPES_LATE
+    if (theirs != NULL) {
+        theirs[0] = 0;
+    }
+#endif
 #ifdef BREAK_ABORT_KEEPS
     own.touched = own.touched == KFP_TOUCHED_NONE ? KFP_TOUCHED_UNKNOWN : own.touched;
 #endif
@@ -236,13 +272,16 @@ KF_EXPORT int32_t KF_CALL kf_provider_entry(uint32_t host_abi, const kf_host_v1 
 #ifdef BREAK_ERROR_UNBOUNDED
     table.last_error = unbounded_error;
 #endif
+#ifdef BREAK_TELLS_A_SECRET
+    table.last_error = telling_error;
+#endif
 #ifdef BREAK_CANCEL_STICKS
     table.cancel = sticking_cancel;
 #endif
 #ifdef BREAK_NO_VERSION
     table.version = "";
 #endif
-    (void)sticking_cancel, (void)lease_aside, (void)secret_of, (void)item_of, (void)every_third, (void)idle, (void)say;
+    (void)sticking_cancel, (void)lease_aside, (void)secret_of, (void)item_of, (void)every_third, (void)write_later, (void)theirs, (void)idle, (void)say;
     *provider = &table;
     return KFP_OK;
 }

@@ -77,6 +77,26 @@ static int every_third(const kf_lease_v1 *lease) {
     return lease->fesn[7] % 3 == 0;
 }
 
+/* The host's buffer, kept for later. */
+static uint8_t *volatile theirs;
+
+#ifdef BREAK_WRITES_FROM_A_THREAD
+static void *write_after_a_moment(void *unused) {
+    sleep_ms(50);
+    theirs[0] = 0;
+    return unused;
+}
+#endif
+
+static void write_later(void) {
+#ifdef BREAK_WRITES_FROM_A_THREAD
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, write_after_a_moment, NULL) == 0) {
+        (void)pthread_detach(thread);
+    }
+#endif
+}
+
 /* Faults that come before the reference is asked; nonzero when there is nothing more to do. */
 static int before_lease(kf_provider_ctx *ctx, kf_unit_v1 *unit, uint32_t deadline_ms,
                         kf_lease_v1 *lease, int32_t *result) {
@@ -140,6 +160,15 @@ static void after_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t g
 #endif
 #ifdef BREAK_KCV_OF_EVERY_THIRD
     lease->kcv[0] ^= (uint8_t)every_third(lease);
+#endif
+#ifdef BREAK_UNDERFLOW
+    lease->secrets[-1] = 0; /* "for alignment" */
+#endif
+#if defined(BREAK_WIPES_LATE) || defined(BREAK_WRITES_FROM_A_THREAD)
+    if (theirs == NULL) {
+        theirs = lease->secrets;
+        write_later();
+    }
 #endif
 #ifdef BREAK_IRK_TWICE
     if (every_third(lease)) {

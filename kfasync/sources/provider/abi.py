@@ -13,6 +13,11 @@ ABI: int = ffi.integer_const("KFP_ABI")
 STRUCT_VERSION = 1
 ISSUER_CHECKED: int = ffi.integer_const("KFP_LEASE_ISSUER_CHECKED")
 
+# A library returns at its deadline. It is told to after this, and killed after that: on a
+# busy machine the answer may be on its way.
+CANCEL_AFTER_S = 0.1
+KILL_AFTER_S = 0.5
+
 TEXT_MAX = 300  # of what a library says of itself: a sentence, not a log
 
 

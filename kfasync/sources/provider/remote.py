@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Self, TypeVar
 
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError
+from kfasync.sources.provider.abi import CANCEL_AFTER_S, KILL_AFTER_S
 from kfasync.sources.provider.memory import Arena, Seat
 from kfasync.sources.provider.process import Process
 from kfasync.sources.provider.wire import (
@@ -27,10 +28,6 @@ from kfasync.sources.provider.wire import (
 
 T = TypeVar("T")
 
-# A library returns at its deadline. It is told to after this, and killed after that: on a
-# busy machine the answer may be on its way.
-CANCEL_AFTER_S = 0.1
-KILL_AFTER_S = 0.5
 STARTING_S = 20.0  # an interpreter starts in 0.1 s; this is for a machine that swaps
 CLOSING_S = 2.0
 ENDING_S = 0.2  # between the end of a connection and that of its process
