@@ -23,6 +23,7 @@ app = typer.Typer(name="klms", no_args_is_help=True)
 
 Config = Annotated[Path, typer.Option(help="klms.toml, as `klms init` makes it.")]
 _PROFILE = CardProfile().name
+_LONG_S = 3600
 
 
 @app.command()
@@ -82,7 +83,7 @@ def serve(
     seed: Annotated[int | None, typer.Option(help="Of the faults, to repeat a run.")] = None,
     latency_ms: Annotated[int, typer.Option(min=0, help="Of the fault `latency`.")] = 500,
     retry_after_s: Annotated[int, typer.Option(min=0, help="Of the faults 429 and 503.")] = 1,
-    quiet: Annotated[bool, typer.Option(help="Do not log requests.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; each request is one line on stderr."""
     loaded = load(config)
@@ -114,6 +115,8 @@ def serve(
             )
         if not depot.standing.profiles():
             typer.echo("              empty; fill it with `kfasync klms import`")
+        if held := depot.standing.held(_LONG_S):
+            typer.echo(f"              {len(held)} open for more than an hour: `kfasync klms open`")
         for one, rate in faults.rates.items():
             typer.echo(f"  fault       {one.value}, {rate:.0%} of the requests")
 
@@ -156,7 +159,7 @@ def import_(
 @app.command("open")
 def open_(
     config: Config = Path("klms.toml"),
-    longer_than_s: Annotated[int, typer.Option(min=0, help="Since the last lease.")] = 3600,
+    longer_than_s: Annotated[int, typer.Option(min=0, help="Since the last lease.")] = _LONG_S,
 ) -> None:
     """List the content that is bound to a unit and has been without an end for long."""
     with open_depot(load(config)) as depot:

@@ -4,6 +4,7 @@ Everything is done on the event loop, one request at a time: a lease costs less 
 thread and back would save, and the pool has one writer anyway.
 """
 
+import contextlib
 import logging
 import re
 import uuid
@@ -37,6 +38,7 @@ from kfasync.contracts.klms import (
     TimeAnswer,
 )
 from kfasync.contracts.klms_problems import Problem
+from kfasync.errors import SourceUnavailableError
 from kfasync.klms.answer import Answers
 from kfasync.klms.config import LeaseSection
 from kfasync.klms.faults import Fault, Faults
@@ -89,6 +91,7 @@ class KlmsApp:
                 ProblemError: _problem,
                 HTTPException: _http_problem,
                 ClientDisconnect: _nobody,
+                SourceUnavailableError: _unavailable,
                 Exception: _failure,
             },
         )
@@ -109,7 +112,10 @@ class KlmsApp:
                 _log.info("%s %s %s %d %s", peer.station, method, path, status, named)
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        # Starlette raises a failure once more when it has been answered and logged, and uvicorn
+        # would write down its traceback, which may quote anything.
+        with contextlib.suppress(Exception):
+            await self._app(scope, receive, send_named)
 
     # ------------------------------------------------------------------------------ leases
 
@@ -269,6 +275,12 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     known = {404: Problem.NOT_FOUND, 405: Problem.METHOD_NOT_ALLOWED}
     problem = known.get(error.status_code, Problem.INVALID_REQUEST)
     return await _problem(request, ProblemError(problem, headers=error.headers))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The pool or the key store does not answer now."""
+    _log.error("%s %s", error, request.state.correlation_id)
+    return await _problem(request, ProblemError(Problem.UNAVAILABLE, headers={"Retry-After": "1"}))
 
 
 async def _failure(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ python-pkcs11 is an extra: who imports this module expects an ImportError.
 One session behind one lock: with a session for each thread SoftHSM 2.6.1 crashes the process.
 """
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ import pkcs11
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import SignMixin
 
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, SourceUnavailableError
 
 SOFTHSM_CONF = "SOFTHSM2_CONF"  # where SoftHSM looks for its own configuration
 
@@ -64,14 +65,23 @@ class TokenKey:
         return self._size
 
     def cmac(self, message: bytes) -> bytes:
-        """AES-CMAC, by the token (CKM_AES_CMAC)."""
+        """AES-CMAC, by the token (CKM_AES_CMAC).
+
+        Raises:
+            SourceUnavailableError: the token does not do it, or is gone.
+        """
         with self._lock:
-            mac: bytes = self._key.sign(message, mechanism=pkcs11.Mechanism.AES_CMAC)
+            try:
+                mac: bytes = self._key.sign(message, mechanism=pkcs11.Mechanism.AES_CMAC)
+            except PKCS11Error as error:
+                raise SourceUnavailableError(
+                    f"the token does not answer ({_reason(error)})"
+                ) from error
         return mac
 
     def close(self) -> None:
-        """Log out."""
-        with self._lock:
+        """Log out; a token that is gone has done so."""
+        with self._lock, contextlib.suppress(PKCS11Error):
             self._session.close()
 
     def __enter__(self) -> Self:

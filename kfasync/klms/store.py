@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, SourceUnavailableError
 
 VERSION = 1
+# What passes by itself or with a hand: another process writes, the disk is full or fails.
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _BUSY_S = 10.0  # an import of thousands holds the write lock for a second or two
 
 # The triggers hold what the code would get wrong only by mistake: what is final stays final, and
@@ -137,21 +139,38 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, with the write lock from the start; on the disk when it is left."""
-        with self._lock:
+        """All or nothing, with the write lock from the start; on the disk when it is left.
+
+        Raises:
+            SourceUnavailableError: the file cannot be written now.
+        """
+        with self._lock, self._passing():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # A full disk has ended the transaction by itself.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """For a question that one statement answers."""
-        with self._lock:
+        with self._lock, self._passing():
             yield self._db
+
+    @contextmanager
+    def _passing(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _PASSING:  # the primary result code
+                raise
+            raise SourceUnavailableError(
+                f"{self._path}: the pool cannot be used now ({error})"
+            ) from error
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -266,6 +266,18 @@ async def test_a_failure_says_where_and_nothing_else(
     assert "no such table" not in caplog.text + answer.text
 
 
+async def test_a_pool_that_cannot_be_used_now_is_asked_again(
+    api: Api, client: httpx.AsyncClient, store: Store
+) -> None:
+    with store.reading() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    answers = [await lease(client, Recipient()) for _ in range(200)]
+    busy = [answer for answer in answers if answer.status_code != 201]
+    assert {problem(answer) for answer in busy} == {"unavailable"}
+    assert all(answer.headers["Retry-After"] == "1" for answer in busy)
+
+
 def test_an_integer_may_be_written_as_json_schema_has_it() -> None:
     body = Recipient().request(UID) | {"slot": 2.0, "ttl_s": 1e1}
     asked = decode(json.dumps(body).encode(), LeaseRequest)

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, SourceUnavailableError
 from kfasync.klms.hsm import TokenKey
 from kfasync.klms.kdf3 import Kdf3, UidPadding
 from kfasync.secret import Secret
@@ -49,6 +49,13 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=sentence) as caught:
             TokenKey(*arguments)
         assert "\n" not in str(caught.value)
+
+
+def test_a_token_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
+    with make(tmp_path, "token-gone-later").open() as key:
+        key.close()
+        with pytest.raises(SourceUnavailableError, match="the token does not answer"):
+            key.cmac(b"")
 
 
 def test_what_is_no_pkcs11_module_is_one_sentence(tmp_path: Path) -> None:

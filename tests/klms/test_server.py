@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import sqlite3
 import ssl
 import threading
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_the_log_has_requests_and_nothing_of_their_bodies(directory: Path) -> No
     assert "EOL-01 POST '/v1/leases' 201" in log
     assert "EOL-01 GET '/v1/pool/100%\\nevil' 404" in log
     assert "04C1C1C1" not in log
+    assert "Traceback" not in log
+
+
+def test_a_failure_leaves_no_traceback(directory: Path) -> None:
+    with ServerProcess(directory) as server, server.client() as station:
+        with contextlib.closing(sqlite3.connect(directory / "pool.sqlite")) as db:
+            db.execute("DROP TABLE lease")
+        body = Recipient().request("04C2C2C2")
+        answer = station.post("/v1/leases", json=body, headers=fresh_key())
+        assert problem(answer) == "internal-error"
+        assert station.get("/v1/time").status_code == 200
+        server.kill()
+        log = server.log.read_text()
+    assert "OperationalError at " in log
     assert "Traceback" not in log
 
 

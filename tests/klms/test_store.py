@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, SourceUnavailableError
 from kfasync.klms.store import Store
 from tests.klms.world import WAIT_S
 
@@ -37,6 +37,26 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError), store.transaction() as db:
         db.executemany("INSERT INTO profile VALUES (?, x'', x'')", [("one",), ("one",)])
     assert count(store) == 0
+    store.close()
+
+
+def test_a_disk_that_is_full_is_said_and_passes(tmp_path: Path) -> None:
+    store = Store(tmp_path / "pool.sqlite")
+    with store.reading() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    with (
+        pytest.raises(SourceUnavailableError, match="cannot be used now"),
+        store.transaction() as db,
+    ):
+        db.executemany(
+            "INSERT INTO profile VALUES (?, zeroblob(5000), x'')", [(str(n),) for n in range(9)]
+        )
+    with store.reading() as db:
+        db.execute("PRAGMA max_page_count = 1000")
+    with store.transaction() as db:
+        insert(db, "one")
+    assert count(store) == 1
     store.close()
 
 
