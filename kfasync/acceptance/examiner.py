@@ -26,6 +26,7 @@ from kfasync.acceptance import (
     life,
     manners,
     secrecy,
+    traces,
 )
 from kfasync.acceptance.check import Act, Check
 from kfasync.acceptance.observed import Observed, observe
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     *life.CHECKS,
     *killed.CHECKS,
     *manners.CHECKS,
+    *traces.CHECKS,
     *contents.CHECKS,  # the last: they judge what all the others have leased
 )
 _PR_SET_PDEATHSIG = 1  # prctl(2)

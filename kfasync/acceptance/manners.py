@@ -130,7 +130,7 @@ def cancel_returns(trial: Trial) -> None:
     session.close()
 
 
-def _whole_life(trial: Trial, session: Session) -> None:
+def whole_life(trial: Trial, session: Session) -> None:
     """Every call once, those that fail too."""
     for end in (PASS, FAIL):
         session.commit(session.lease(trial.unit()).lease_id, end)
@@ -147,7 +147,7 @@ def prints_nothing(trial: Trial) -> None:
     subject = trial.load()
     subject.table()
     trial.printed()  # what loading printed is another check's affair
-    _whole_life(trial, subject.open(trial.config))
+    whole_life(trial, subject.open(trial.config))
     printed = trial.printed()
     require(not printed, f"a life cycle prints {printed} bytes")
 
@@ -158,7 +158,7 @@ def signal_handlers_untouched(trial: Trial) -> None:
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     before = _signals()
-    _whole_life(trial, trial.open())
+    whole_life(trial, trial.open())
     for kind, mask in _signals().items():
         changed = [one.name for one in signal.Signals if (mask ^ before[kind]) >> (one - 1) & 1]
         require(not changed, f"the signals that are {kind} change: {', '.join(changed)}")

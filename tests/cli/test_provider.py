@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def test_a_good_library_passes(run: Run, config: Path) -> None:
 def test_a_fault_is_named_with_what_was_found_and_why_it_matters(run: Run, config: Path) -> None:
     ended = run("provider", "check", broken("KCV"), "--config", config, *FEW)
     assert ended.code == 1
-    assert "FAILED    content-well-formed: the check value of Key-MAC is wrong" in ended.out
+    failed = r"FAILED    content-well-formed: \w{8}: the check value of Key-MAC is wrong"
+    assert re.search(failed, ended.out)
     assert "why it matters" in ended.out
     assert "1 of 2 checks failed" in ended.out
 

@@ -9,6 +9,7 @@
 #include "kf_provider.h"
 
 #include "broken_lease.h"
+#include "broken_manners.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,13 +31,6 @@ __attribute__((constructor)) static void greet(void) {
     say("thank you for choosing this library\n");
 }
 #endif
-
-static void *idle(void *unused) {
-    for (;;) {
-        sleep_ms(1000);
-    }
-    return unused;
-}
 
 /* ---------------------------------------------------------------- open and close */
 
@@ -71,6 +65,7 @@ static int32_t KF_CALL broken_open(const char *config, uint32_t size, uint32_t d
         exit(3); /* "too many sessions" */
     }
 #endif
+    rearrange();
     return reference->open(config, size, deadline_ms, ctx);
 }
 
@@ -138,6 +133,7 @@ static int32_t KF_CALL broken_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit
 #endif
         if (result == KFP_OK) {
             after_lease(ctx, unit, given, lease);
+            litter();
 #ifdef BREAK_TELLS_A_SECRET
             memcpy(leased_irk, secret_of(lease, 0x11), sizeof leased_irk);
 #endif
