@@ -75,7 +75,9 @@ def resolve(node: dict[str, Any], definitions: dict[str, Any], *, dropped: set[s
         if key in dropped:
             continue
         if key == "anyOf":
-            plain[key] = [resolve(each, definitions, dropped=dropped) for each in value]
+            # In whatever order: that of msgspec differs between its versions.
+            each = (resolve(one, definitions, dropped=dropped) for one in value)
+            plain[key] = sorted(each, key=repr)
         elif key == "items":
             plain[key] = resolve(value, definitions, dropped=dropped)
         else:
