@@ -55,7 +55,7 @@ ALLOWED = {
     },
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
-    "kfasync.cli.klms": STATION | {"kfasync.klms", "typer"},
+    "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("_kf_"))
 

@@ -5,8 +5,10 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import typer
 
+from kfasync.contracts.klms import Name
 from kfasync.core.profile import CardProfile
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ConfigError, ContainerError
@@ -134,6 +136,12 @@ def import_(
     ] = None,
 ) -> None:
     """Add a batch of containers to the pool, all of it or nothing; a server may be running."""
+    try:
+        msgspec.convert(profile, Name)
+    except msgspec.ValidationError:
+        raise ConfigError(
+            "profile", f"{profile!r} cannot name a profile; use 1 to 64 characters without spaces"
+        ) from None
     static = read_certificates(certificates or directory.parent / "certificates")
     vault = HeapVault()
     pieces = []

@@ -102,8 +102,6 @@ def serve(loaded: LoadedKlms, faults: Faults, announce: Callable[[str, Depot], N
     Raises:
         ConfigError: a file is missing or wrong, or the address is in use.
     """
-    # uvicorn raises the signal that stopped it once more when it is done.
-    signal.signal(signal.SIGTERM, _leave)
     contexts = TlsContexts(loaded.tls)
     with open_depot(loaded) as depot:
         app = make_app(loaded, depot, faults)
@@ -124,8 +122,13 @@ def serve(loaded: LoadedKlms, faults: Faults, announce: Callable[[str, Depot], N
                 timeout_graceful_shutdown=_GRACE_S,
             )
             host = f"[{server.host}]" if ":" in server.host else server.host
-            announce(f"https://{host}:{listener.getsockname()[1]}", depot)
-            uvicorn.Server(config).run(sockets=[listener])
+            # uvicorn raises the signal that stopped it once more when it is done.
+            before = signal.signal(signal.SIGTERM, _leave)
+            try:
+                announce(f"https://{host}:{listener.getsockname()[1]}", depot)
+                uvicorn.Server(config).run(sockets=[listener])
+            finally:
+                signal.signal(signal.SIGTERM, before)
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

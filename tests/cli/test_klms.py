@@ -122,6 +122,14 @@ def test_a_token_that_is_not_there_and_a_wrong_pin_are_one_sentence(
     assert "no single token 'gone'" in ended.err
 
 
+def test_a_profile_has_a_name_that_a_request_can_say(run: Run, dev: Path) -> None:
+    ended = run(
+        *("klms", "import", CONTAINERS, "--config", dev / "klms.toml", "--profile", "key fob"),
+    )
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "'key fob' cannot name a profile" in ended.err
+
+
 def test_an_empty_directory_of_containers_is_one_sentence(run: Run, dev: Path) -> None:
     (dev / "none").mkdir()
     ended = run(
