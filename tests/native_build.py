@@ -63,6 +63,24 @@ def library(*sources: Path, flags: tuple[str, ...] = ()) -> Path:
 
 
 @functools.cache
+def reference_parts() -> tuple[Path, ...]:
+    """The reference provider compiled once, with its entry out of the way of another."""
+    directory = _directory() / "reference"
+    directory.mkdir()
+    sources = [path for room in ("provider", "src") for path in (NATIVE / room).glob("*.c")]
+    subprocess.run(
+        [
+            *(os.environ.get("CC", "cc"), "-std=c11", "-O1", "-fPIC", "-pthread"),
+            *("-fvisibility=hidden", "-Dkf_provider_entry=reference_entry"),
+            *(f"-I{NATIVE / 'include'}", "-c", *map(str, sources)),
+        ],
+        cwd=directory,
+        check=True,
+    )
+    return tuple(sorted(directory.iterdir()))
+
+
+@functools.cache
 def _directory() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="kfasync-native-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)

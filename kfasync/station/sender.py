@@ -43,9 +43,13 @@ class Sender:
             return self._idle  # there will be no more than there was at the start
         self._looked = True
         seen = await to_thread.run_sync(self._look)
-        while batch := self._tellable(seen.due):
+        heard_all = True
+        # A batch that brought trouble is the last of its step, so that every step has an end.
+        while heard_all and (batch := self._tellable(seen.due)):
             try:
-                seen = await self._tell(batch)
+                # Shielded: what was heard is written down, or it would be told once more.
+                with anyio.CancelScope(shield=True):
+                    seen, heard_all = await self._tell(batch)
             except SourceUnavailableError as error:
                 self._away_until = time.monotonic() + self._away_s
                 self._away_s = min(2 * self._away_s, RETRY_MAX_S)
@@ -76,7 +80,7 @@ class Sender:
         ]
         return free[:BATCH]
 
-    async def _tell(self, batch: list[Untold]) -> "_Seen":
+    async def _tell(self, batch: list[Untold]) -> tuple["_Seen", bool]:
         # Between the look at the roster and this there is no await: a unit that comes onto the
         # roster later finds itself here and waits.
         self._telling, self._told = frozenset(one.end.uid for one in batch), anyio.Event()
@@ -95,7 +99,8 @@ class Sender:
                     self._not_before[one.number] = time.monotonic() + wait_s
                 else:
                     refused[one.number] = str(answer)
-            return await to_thread.run_sync(self._settle, heard, postponed, refused)
+            seen = await to_thread.run_sync(self._settle, heard, postponed, refused)
+            return seen, not postponed
         finally:
             self._telling = frozenset()
             self._told.set()
@@ -108,8 +113,8 @@ class Sender:
             if one.pool != pool:
                 if one.due:
                     sentences.append(
-                        f"{one.due} ends wait for {one.pool}, which is not the source of this "
-                        "station; start it once with that source"
+                        f"ends that wait for {one.pool}, which is not the source of this station: "
+                        f"{one.due}; start it once with that source"
                     )
                 continue
             # What is only held back, because its fob is on a reader, is no problem.
@@ -117,11 +122,9 @@ class Sender:
                 soonest = min(self._not_before.values(), default=0.0)
                 again_s = max(self._away_until, soonest) - now
                 reason = self._away or one.problem
-                sentences.append(f"{one.due} ends are not told yet: {reason}")
+                sentences.append(f"ends not told yet: {one.due}: {reason}")
             if one.refused:
-                sentences.append(
-                    f"{one.refused} ends were refused for good; have the source checked"
-                )
+                sentences.append(f"ends refused for good: {one.refused}; have the source checked")
         return Progress("; ".join(sentences), None if again_s is None else max(again_s, 0.0))
 
     # ------------------------------------------------------------------ in a worker thread

@@ -2,15 +2,13 @@
 
 import atexit
 import functools
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from kfasync.acceptance.run import NAMES, Examiner, contents_needed
 from kfasync.acceptance.trial import Job
-from tests.native_build import NATIVE, PROVIDERS, library, stock
+from tests.native_build import NATIVE, PROVIDERS, library, reference_parts, stock
 
 SEED = 4711
 DEADLINE_S = 60.0
@@ -39,14 +37,14 @@ def fresh(directory: Path) -> dict[str, Any]:
 @functools.cache
 def broken(fault: str) -> Path:
     """The reference provider with one fault."""
-    return library(PROVIDERS / "broken.c", *_parts(), flags=(f"-DBREAK_{fault}",))
+    return library(PROVIDERS / "broken.c", *reference_parts(), flags=(f"-DBREAK_{fault}",))
 
 
 @functools.cache
 def example() -> Path:
     """The example of the integrator's guide."""
     theirs = {path.stem for path in (NATIVE / "provider").glob("*.c")} - {"json", "sentence"}
-    parts = [path for path in _parts() if path.stem not in theirs]
+    parts = [path for path in reference_parts() if path.stem not in theirs]
     return library(EXAMPLE, *parts, flags=(f"-I{NATIVE / 'provider'}",))
 
 
@@ -60,24 +58,6 @@ def _examiner() -> Examiner:
 @functools.cache
 def _contents() -> dict[str, Any]:
     return stock(_directory(), contents_needed(job(Path(), {})))
-
-
-@functools.cache
-def _parts() -> tuple[Path, ...]:
-    """The reference provider compiled once, with its entry out of the way of another."""
-    directory = _directory() / "objects"
-    directory.mkdir()
-    sources = [path for room in ("provider", "src") for path in (NATIVE / room).glob("*.c")]
-    subprocess.run(
-        [
-            *(os.environ.get("CC", "cc"), "-std=c11", "-O1", "-fPIC", "-pthread"),
-            *("-fvisibility=hidden", "-Dkf_provider_entry=reference_entry"),
-            *(f"-I{NATIVE / 'include'}", "-c", *map(str, sources)),
-        ],
-        cwd=directory,
-        check=True,
-    )
-    return tuple(sorted(directory.iterdir()))
 
 
 @functools.cache

@@ -44,9 +44,11 @@ def write_config(directory: Path, *, made: int = 0, **changes: str) -> Path:
     return path
 
 
-def write_provider_config(directory: Path, *, containers: int, in_process: bool) -> Path:
-    """A station whose content comes from the reference provider."""
-    stocked, library = stock(directory, containers), reference_provider()
+def write_provider_config(
+    directory: Path, *, containers: int, in_process: bool = False, library: Path | None = None
+) -> Path:
+    """A station whose content comes from a library, by default the reference provider."""
+    stocked, library = stock(directory, containers), library or reference_provider()
     text = (
         TEMPLATE[: TEMPLATE.index("[source]")]
         + f"""[source]

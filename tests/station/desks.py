@@ -27,7 +27,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
-from kfasync.station.config import TEMPLATE, LoadedConfig, load
+from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, StationConfig, load
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent, LaneState
 from kfasync.station.follower import Notice, ignore
@@ -96,7 +96,10 @@ def timeout(seconds: float) -> dict[str, str]:
 
 
 def keys_of(loaded: LoadedConfig) -> KeySet:
-    return loaded.config.key_set()
+    """The static keys of the fobs; content of a library comes with those of the samples."""
+    if isinstance(loaded.config.source, ContainersSection):
+        return loaded.config.key_set()
+    return StationConfig.parse(TEMPLATE, Path(), "template").key_set()
 
 
 class Fobs:
@@ -205,12 +208,29 @@ class Floor:
         self.desk: Desk
         self.cancel: Callable[[], None]
         self._news = {name: Mailbox[LaneEvent]() for name in readers}
+        self._noticed = anyio.Event()
 
     def tell(self, event: LaneEvent) -> None:
         self.shown.append(event)
         if event.state is LaneState.WORKING and event.step in self.on_step:
             self.on_step[event.step]()
         self._news[event.reader].put(event)
+
+    def notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        self._noticed.set()
+        self._noticed = anyio.Event()
+
+    async def until_notice(self, follower: str, problem: str) -> None:
+        """Until the last that this follower has told begins so; "" when it has caught up."""
+
+        def last() -> str | None:
+            told = [one.problem for one in self.notices if one.follower == follower]
+            return told[-1] if told else None
+
+        with anyio.fail_after(PATIENCE_S):
+            while (now := last()) is None or not (now.startswith(problem) if problem else not now):
+                await self._noticed.wait()
 
     def put_away(self) -> None:
         for mailbox in self._news.values():
@@ -257,7 +277,7 @@ async def floor(
     place = Floor(loaded, readers)
     try:
         async with (
-            open_desk(loaded, place.tell, around, place.notices.append) as place.desk,
+            open_desk(loaded, place.tell, around, place.notice) as place.desk,
             anyio.create_task_group() as tasks,
         ):
             place.cancel = tasks.cancel_scope.cancel

@@ -131,6 +131,22 @@ async def test_a_source_that_is_away_is_told_when_it_is_back(office: Office) -> 
     assert office.listener.heard == ["one"]
 
 
+async def test_a_step_ends_however_slow_the_source_is(office: Office) -> None:
+    """Longer than the pause after trouble, so that every end is due again when it returns."""
+
+    async def slowly(ends: Sequence[End]) -> Sequence[SourceError | None]:
+        office.listener.calls.append(len(ends))
+        await anyio.sleep(0.01)
+        return [SourceUnavailableError("it crashed") for _ in ends]
+
+    office.listener.tell = slowly  # type: ignore[method-assign]
+    for number in range(3):
+        office.end(number, f"L{number}")
+    with anyio.fail_after(PATIENCE_S):
+        assert (await office.sender.step()).problem == "ends not told yet: 3: it crashed"
+    assert office.listener.calls == [3]
+
+
 @pytest.mark.parametrize("trouble", ["away", "it crashed"])
 async def test_what_was_not_heard_is_said_and_tried_again_after_a_while(
     office: Office, monkeypatch: pytest.MonkeyPatch, trouble: str
@@ -146,7 +162,7 @@ async def test_what_was_not_heard_is_said_and_tried_again_after_a_while(
         office.end(number, name)
     for _ in range(2):  # the second time nothing is tried
         progress = await sender.step()
-        assert progress.problem == f"2 ends are not told yet: {trouble}"
+        assert progress.problem == f"ends not told yet: 2: {trouble}"
         assert progress.again_s is not None
         assert 0 < progress.again_s <= 100
     assert office.listener.calls == [1]
@@ -157,14 +173,14 @@ async def test_what_is_refused_for_good_is_shown_and_not_told_again(office: Offi
     office.listener.answers["one"] = [ProviderError(-5, "no such lease")]
     office.end(1, "one")
     for _ in range(2):
-        assert await until_told(office) == ["1 ends were refused for good; have the source checked"]
+        assert await until_told(office) == ["ends refused for good: 1; have the source checked"]
     assert office.listener.calls == [1]
 
 
 async def test_ends_of_another_source_are_kept_for_it(office: Office) -> None:
     office.end(1, "one", pool="provider:another")
     (problem,) = await until_told(office)
-    assert problem.startswith("1 ends wait for provider:another, which is not the source")
+    assert problem.startswith("ends that wait for provider:another, which is not the source")
     assert office.listener.calls == []
 
 

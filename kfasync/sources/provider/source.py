@@ -23,6 +23,9 @@ from kfasync.sources.provider.abi import Result
 from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.host import DEADLINE_S, SEATS, ProviderHost
 
+# Each end that breaks the library costs the calls beside it a new process, or the whole deadline.
+BREAKS_MAX = 3
+
 
 class ProviderSource:
     """Leases what a library leases, and tells it of the end.
@@ -163,7 +166,11 @@ class ProviderSource:
 
     def _tell(self, ends: Sequence[End]) -> list[SourceError | None]:
         answers: list[SourceError | None] = []
+        broken = 0
         for end in ends:
+            if broken == BREAKS_MAX:
+                answers.append(SourceUnavailableError("the library broke at the ends before"))
+                continue
             try:
                 if end.kind is EndKind.COMMIT:
                     self._host.commit(end.lease_id, end.outcome)
@@ -178,5 +185,6 @@ class ProviderSource:
             except ProviderError as error:
                 # Without a result it crashed, hung or lied, and what it has heard nobody knows.
                 unheard = error.code is None
+                broken += unheard
                 answers.append(SourceUnavailableError(str(error)) if unheard else error)
         return answers

@@ -14,7 +14,7 @@ from kfasync.errors import ProviderError, SourceError, SourceUnavailableError, U
 from kfasync.ledger.ledger import Ending, Ledger
 from kfasync.model import Content, ContentState, Disposition, Mark, Outcome, Touched
 from kfasync.secret import Secret
-from kfasync.sources.provider.source import ProviderSource
+from kfasync.sources.provider.source import BREAKS_MAX, ProviderSource
 from tests.sources.provider.hosts import GUILTY, opening, secrets_of
 from tests.station.desks import take, uid, unit
 
@@ -193,6 +193,18 @@ async def test_an_end_that_breaks_the_library_is_to_be_told_again(
         here.recover()
         assert await here.source.tell(ends) == [None, None]
         assert here.told() == ["told-1", "told-13"]
+
+
+async def test_a_library_that_breaks_at_every_end_is_left_alone_after_some(tmp_path: Path) -> None:
+    async with desk(tmp_path, "segfault", call="end") as here:
+        lease = await take(here.source, unit(GUILTY))
+        answers = await here.source.tell([end(GUILTY, lease.lease_id)] * (BREAKS_MAX + 2))
+    assert all(isinstance(answer, SourceUnavailableError) for answer in answers)
+    assert [str(answer)[:17] == "the library broke" for answer in answers] == [
+        *[False] * BREAKS_MAX,
+        True,
+        True,
+    ]
 
 
 async def test_a_library_that_is_away_has_heard_nothing(tmp_path: Path) -> None:
