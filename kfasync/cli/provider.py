@@ -92,14 +92,19 @@ def _print_text(
     typer.echo(f"  seed      {job.seed}; up to {contents_needed(job)} contents of the pool")
     if introduction.trouble is not None:
         typer.echo(f"  trouble   {introduction.trouble}")
-    failed = 0
+    failed = unopened = 0
     for verdict in verdicts:
         if verdict.finding is None:
             typer.echo(f"  ok        {verdict.name}")
+        elif verdict.finding == introduction.trouble:
+            unopened += 1  # said once, above
         else:
             failed += 1
             typer.echo(f"  FAILED    {verdict.name}: {verdict.finding}")
             typer.echo(f"            why it matters: {verdict.reason}")
+    if unopened:
+        failed += unopened
+        typer.echo(f"  FAILED    {unopened} checks, all of them by the trouble above")
     if failed:
         typer.echo(f"{failed} of {len(job.names)} checks failed; a station must not have it")
     else:

@@ -218,7 +218,9 @@ KF_EXPORT int32_t KF_CALL kf_provider_entry(uint32_t host_abi, const kf_host_v1 
 
 /* What a compiler must make of the structures above; every field has a fixed place. */
 #if defined(__cplusplus)
+#if __cplusplus >= 201103L || defined(_MSVC_LANG)
 #define KFP_CHECK(condition, text) static_assert(condition, text)
+#endif
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define KFP_CHECK(condition, text) _Static_assert(condition, text)
 #endif

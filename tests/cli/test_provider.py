@@ -37,6 +37,16 @@ def test_a_fault_is_named_with_what_was_found_and_why_it_matters(run: Run, confi
     assert "1 of 2 checks failed" in ended.out
 
 
+def test_a_configuration_that_is_refused_is_said_once(run: Run, config: Path) -> None:
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "kvn": 256}), "utf-8")
+    ended = run("provider", "check", reference_provider(), "--config", config)
+    assert ended.code == 1
+    trouble = re.search(r"(?m)^  trouble   (open gives KFP_E_CONFIG.*kvn.*)$", ended.out)
+    assert trouble is not None
+    assert ended.out.count(trouble[1]) == 1
+    assert "checks, all of them by the trouble above" in ended.out
+
+
 def test_json_holds_everything_and_nothing_else_is_printed(run: Run, config: Path) -> None:
     library = broken("KCV")
     ended = run("provider", "check", library, "--config", config, *FEW, "--json", "--seed", "7")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kfasync.acceptance.examiner import CHECKS
 from tests.acceptance.examined import EXAMPLE
 from tests.native_build import NATIVE, ROOT
@@ -41,6 +43,18 @@ def test_what_the_guide_says_to_type_builds_and_passes(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"all {len(CHECKS)} checks passed" in ended.stdout
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11", "c17", "c++98", "c++11", "c++20"])
+def test_the_header_is_taken_by_every_standard(standard: str, tmp_path: Path) -> None:
+    source = tmp_path / ("header.cc" if "++" in standard else "header.c")
+    source.write_text('#include "kf_provider.h"\n', "utf-8")
+    compiler = shutil.which("clang++" if "++" in standard else "cc")
+    assert compiler is not None
+    flags = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only")
+    subprocess.run(
+        [compiler, f"-std={standard}", *flags, f"-I{NATIVE / 'include'}", source], check=True
+    )
 
 
 def test_every_check_and_its_reason_stand_in_the_guide() -> None:
