@@ -203,12 +203,6 @@ def test_touched_once_is_touched_for_good(leases: Leases) -> None:
     assert told(leases, end(third, "abort", "none")) == ["bound"]
 
 
-def test_touched_does_not_follow_content_that_was_free_since(leases: Leases) -> None:
-    assert told(leases, end(leases.lease(ask()), "abort", "none")) == ["free"]
-    other = leases.lease(ask(OTHER))
-    assert told(leases, end(other, "abort", "none")) == ["free"]
-
-
 def test_the_first_commit_of_any_lease_decides(leases: Leases) -> None:
     asked = ask()
     first, second = leases.lease(asked), leases.lease(ask())

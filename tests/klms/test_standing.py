@@ -79,6 +79,18 @@ def test_a_released_unit_is_free_or_done(leases: Leases, standing: Standing, clo
     assert told(leases, end(grant), end(other)) == ["lease-ended"] * 2
 
 
+def test_touched_does_not_follow_content_that_was_released_as_free(
+    leases: Leases, standing: Standing, clock: Clock
+) -> None:
+    grant = leases.lease(ask())
+    told(leases, end(grant, "abort", "unknown"))
+    clock.now += 10
+    standing.release(UID, AID, becomes="free", reason="the fob was never written")
+    for number in range(5):
+        other = leases.lease(ask(f"0400000{number}"))
+        assert told(leases, end(other, "abort", "none")) == ["free"]
+
+
 def test_what_a_station_may_still_use_is_not_released(leases: Leases, standing: Standing) -> None:
     leases.lease(ask())
     with pytest.raises(SourceError, match="has not expired yet"):
