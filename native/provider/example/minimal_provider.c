@@ -22,8 +22,26 @@ static void make_up(uint32_t number, uint32_t purpose, uint8_t *out, uint32_t si
 }
 
 #define SPID_DIGITS 40u
-#define CERTIFICATE_SIZE 300u
+#define CERTIFICATE_SIZE 278u
 #define ITEMS_SIZE (4u * 6u + SPID_DIGITS + 3u * CERTIFICATE_SIZE)
+
+/* An X.509 certificate of "made up" for itself. No card asks who has signed it; yours are real. */
+#define SERIAL_AT 16u
+#define POINT_AT 128u
+static const char certificate[CERTIFICATE_SIZE + 1] =
+    "\x30\x82\x01\x12\x30\x81\xba\xa0\x03\x02\x01\x02\x02\x04\x11\x22\x33\x44\x30\x0a\x06\x08"
+    "\x2a\x86\x48\xce\x3d\x04\x03\x02\x30\x12\x31\x10\x30\x0e\x06\x03\x55\x04\x03\x0c\x07\x6d"
+    "\x61\x64\x65\x20\x75\x70\x30\x1e\x17\x0d\x32\x36\x30\x31\x30\x31\x30\x30\x30\x30\x30\x30"
+    "\x5a\x17\x0d\x34\x36\x30\x31\x30\x31\x30\x30\x30\x30\x30\x30\x5a\x30\x12\x31\x10\x30\x0e"
+    "\x06\x03\x55\x04\x03\x0c\x07\x6d\x61\x64\x65\x20\x75\x70\x30\x59\x30\x13\x06\x07\x2a\x86"
+    "\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04\x33\x73\x82"
+    "\xf2\xa3\x37\x6e\x95\x4d\xc2\xc1\xa5\x00\x0f\x50\x87\x00\x7d\x32\x21\xe8\xe5\x1c\xd4\x21"
+    "\x0e\x90\xbd\x29\xc8\x3e\x78\xff\x19\xdd\x92\x0f\xf4\xa4\x21\x2a\xb0\xb8\x5f\x7b\x9d\x00"
+    "\x2f\xa6\xee\xa7\x9d\x08\x46\xc7\x3c\x21\x5a\xd4\x5f\x29\x0c\xf5\x10\x30\x0a\x06\x08\x2a"
+    "\x86\x48\xce\x3d\x04\x03\x02\x03\x47\x00\x30\x44\x02\x20\x58\x1f\x82\xd4\x91\xba\x64\x54"
+    "\x8d\xe7\x89\xdf\xef\x7b\x2f\x7d\xd7\x6f\x9d\x33\xe4\x11\x8e\x2f\xf2\xbd\x1a\xe7\xa5\xfe"
+    "\xa1\x73\x02\x20\x5b\xf0\x1e\x63\x33\x73\x95\xeb\x51\x8d\x50\x90\x61\x62\x57\x40\x27\x10"
+    "\x02\xad\xcb\xbe\x36\x18\x4a\x5b\x09\xab\xbb\x2d\x65\x98";
 
 static uint8_t *item(uint8_t *at, uint32_t dgi, uint32_t size) {
     const uint8_t header[6] = {(uint8_t)(dgi >> 8), (uint8_t)dgi, 0, 0, (uint8_t)(size >> 8),
@@ -32,16 +50,23 @@ static uint8_t *item(uint8_t *at, uint32_t dgi, uint32_t size) {
     return at + sizeof header;
 }
 
-static void write_items(uint32_t number, const char *spid, uint8_t *at) {
+static int32_t write_items(uint32_t number, const uint8_t *scalar, kf_lease_v1 *lease) {
     static const uint32_t certificates[3] = {0xA002, 0xA004, 0xA005};
-    at = item(at, 0xA001, SPID_DIGITS);
-    memcpy(at, spid, SPID_DIGITS);
+    uint8_t *at = item(lease->items, 0xA001, SPID_DIGITS);
+    memcpy(at, lease->spid, SPID_DIGITS);
     at += SPID_DIGITS;
     for (uint32_t i = 0; i < 3; i++) {
         at = item(at, certificates[i], CERTIFICATE_SIZE);
-        make_up(number, certificates[i], at, CERTIFICATE_SIZE);
+        memcpy(at, certificate, CERTIFICATE_SIZE);
+        at[SERIAL_AT] = (uint8_t)(number >> 8);
+        at[SERIAL_AT + 1] = (uint8_t)number;
+        /* The device certificate is that of the fob's own key: the card compares them. */
+        if (i == 0 && kf_p256_public(scalar, at + POINT_AT) != KF_OK) {
+            return sentence_keep(KFP_E_INTERNAL, "content %u has no key", (unsigned)number);
+        }
         at += CERTIFICATE_SIZE;
     }
+    return KFP_OK;
 }
 
 #define SECRETS_SIZE (5u * 3u + 3u * 16u + 32u + 16u)
@@ -55,7 +80,7 @@ static uint8_t *secret(uint8_t *at, uint32_t number, uint8_t tag, uint8_t size) 
 }
 
 /* Made where they are wanted: a local variable would be one more place to wipe. */
-static int32_t write_secrets(uint32_t number, kf_lease_v1 *lease) {
+static int32_t write_content(uint32_t number, kf_lease_v1 *lease) {
     static const uint8_t ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     uint8_t *at = lease->secrets;
     for (uint8_t i = 0; i < 3; i++) {
@@ -63,7 +88,7 @@ static int32_t write_secrets(uint32_t number, kf_lease_v1 *lease) {
         uint8_t block[16];
         at = secret(at, number, (uint8_t)(KF_TAG_ENC + i), 16);
         if (kf_encrypt_block(KF_TIER_BEST, key, 16, ones, block) != KF_OK) {
-            return sentence_keep(KFP_E_INTERNAL, "AES is not to be had");
+            return sentence_keep(KFP_E_INTERNAL, "AES is not available");
         }
         memcpy(lease->kcv + (size_t)3 * i, block, 3); /* key check values */
     }
@@ -71,7 +96,7 @@ static int32_t write_secrets(uint32_t number, kf_lease_v1 *lease) {
     at = secret(at, number, KF_TAG_SCALAR, 32);
     scalar[0] &= 0x7F; /* below the order of P-256 */
     (void)secret(at, number, KF_TAG_IRK, 16);
-    return KFP_OK;
+    return write_items(number, scalar, lease);
 }
 
 /* The state: record n says which unit has content n, and what became of it: L leased, P passed,
@@ -210,8 +235,7 @@ static int32_t KF_CALL provider_lease(kf_provider_ctx *ctx, const kf_unit_v1 *un
     (void)snprintf(lease->lease_id, sizeof lease->lease_id, "%u", (unsigned)number);
     (void)snprintf(lease->fesn, sizeof lease->fesn, "EX%06u", (unsigned)number);
     (void)snprintf(lease->spid, sizeof lease->spid, "%040u", (unsigned)number);
-    write_items(number, lease->spid, lease->items);
-    return write_secrets(number, lease);
+    return write_content(number, lease);
 }
 
 /* The record that a lease_id names, or KFP_E_LEASE. */
