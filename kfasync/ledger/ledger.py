@@ -143,6 +143,8 @@ class Ledger:
                 statements.offer,
                 [{"new_fesn": fesn, "new_spid": spid, "at": now} for fesn, spid in new.items()],
             )
+            if not new:
+                return
             # What is new here and was not taken in has been issued before.
             names = {"offered": msgspec.json.encode(new).decode()}
             other = session.run(statements.renamed, names).fetchone()

@@ -40,6 +40,8 @@ ICA, CMS_ROOT = "ica_cert.der", "cms_root_cert.der"
 _FESN, _IRK = "FESN.txt", "irk_keyfob.key"
 _PRIVATE_KEY, _DEVICE_CERTIFICATE = "keyfob_private.der", "keyfob_public.der"
 
+_NAME = re.compile(r"([0-9A-Za-z]{8})-([0-9A-Fa-f]{40})")
+
 # Many times what any of these files has; what is larger was put there by mistake.
 _MAX_SIZE = 64 * 1024
 _MAX_SECRET_SIZE = 4 * 1024  # as much as a vault gives in one piece
@@ -145,7 +147,7 @@ def parse_name(path: Path) -> Content:
     Raises:
         ContainerError: it is not the name of a container.
     """
-    match = re.fullmatch(r"([0-9A-Za-z]{8})-([0-9A-Fa-f]{40})", path.name)
+    match = _NAME.fullmatch(path.name)
     if match is None:
         raise ContainerError(
             path,
@@ -155,10 +157,29 @@ def parse_name(path: Path) -> Content:
     return Content(fesn=match[1], spid=match[2])
 
 
+def list_names(directory: Path) -> list[Content]:
+    """What the containers of a directory are called, sorted; none is opened.
+
+    Raises:
+        ContainerError: it cannot be read, or something in it is not called as a container is.
+    """
+    contents: list[Content] = []
+    for name in _visible(directory):
+        match = _NAME.fullmatch(name)
+        # Of many thousand names, no more than the wrong one becomes a path.
+        contents.append(Content(match[1], match[2]) if match else parse_name(directory / name))
+    return contents
+
+
 def list_visible(directory: Path) -> list[Path]:
     """Everything in a directory that is not hidden, sorted by name."""
+    return [directory / name for name in _visible(directory)]
+
+
+def _visible(directory: Path) -> list[str]:
     try:
-        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise ContainerError(
             directory, f"not a directory that can be read ({error.strerror}); check the path"

@@ -7,6 +7,7 @@ The directory holds nothing but containers; only hidden names (a leading dot) ar
 So a container may be copied in under a hidden name and renamed when it is whole.
 """
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -25,8 +26,8 @@ from kfasync.sources.container import (
     ICA,
     Container,
     StaticCertificates,
+    list_names,
     list_visible,
-    parse_name,
     read_ca_certificate,
     read_certificates,
     read_container,
@@ -152,13 +153,12 @@ def scan(directory: Path) -> list[Content]:
         ContainerError: there is no such directory, something in it has not the name of a
             container, or two containers have one FESN.
     """
-    contents: dict[str, Content] = {}
-    for path in list_visible(directory):
-        content = parse_name(path)
-        if content.fesn in contents:
-            raise _same_fesn(path)
-        contents[content.fesn] = content
-    return list(contents.values())
+    contents = list_names(directory)
+    # Sorted by name, two of one FESN stand side by side.
+    for one, other in itertools.pairwise(contents):
+        if one.fesn == other.fesn:
+            raise _same_fesn(directory / f"{other.fesn}-{other.spid}")
+    return contents
 
 
 def check(
