@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfasync.contracts import klms as api
@@ -218,6 +218,7 @@ def test_the_canonical_form_heeds_no_order_and_no_seal(
     assert msgspec.json.decode(form) == answer
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(_NAMES, _VALUES), st.dictionaries(_NAMES, _VALUES))
 def test_different_answers_have_different_canonical_forms(
     one: dict[str, Any], other: dict[str, Any]

@@ -9,9 +9,9 @@ import pytest
 from kfasync.klms.development import Plan, make
 from kfasync.klms.server import open_depot
 from kfasync.klms.store import Store
-from tests.klms.world import AUTHORITIES, PROFILE, ServerProcess, fill, make_pieces
+from tests.klms.world import AUTHORITIES, KILLS, PROFILE, ServerProcess, fill, make_pieces
 
-CONTENTS = 400
+CONTENTS = 120 + 8 * KILLS
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def directory(_filled: Path, tmp_path: Path) -> Path:
-    """A KLMS of the test's own, with 400 contents; nothing runs in it."""
+    """A KLMS of the test's own, filled; nothing runs in it."""
     return Path(shutil.copytree(_filled, tmp_path / "dev"))
 
 

@@ -145,7 +145,7 @@ def test_a_connection_may_be_cut_before_or_after_the_work(directory: Path, fault
 def test_contents_are_imported_while_the_server_runs(directory: Path) -> None:
     with ServerProcess(directory) as server, server.client() as station:
         with open_depot(load(directory / "klms.toml")) as depot:
-            depot.stock.add("second", AUTHORITIES, [make_pieces(401)[400]])
+            depot.stock.add("second", AUTHORITIES, make_pieces(1, "2KM00020"))
         assert station.get("/v1/pool/second").json()["free"] == 1
         body = Recipient().request("04F1F1F1", profile="second")
         assert station.post("/v1/leases", json=body, headers=fresh_key()).status_code == 201

@@ -13,9 +13,8 @@ import msgspec
 
 from kfasync.klms.config import load
 from kfasync.klms.server import open_depot
-from tests.klms.world import PROFILE, WAIT_S, Recipient, ServerProcess, end, fresh_key
+from tests.klms.world import KILLS, PROFILE, WAIT_S, Recipient, ServerProcess, end, fresh_key
 
-KILLS = int(os.environ.get("KLMS_KILLS", "6"))
 SEED = int(os.environ.get("KLMS_SEED", "14"))
 STATIONS = 4
 LOST = (httpx.TransportError, ssl.SSLError)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import select
 import signal
 import ssl
@@ -23,23 +24,23 @@ from kfasync.klms.kdf3 import MemoryKey
 from kfasync.klms.stock import Authorities, Piece, Stock
 from kfasync.klms.store import Store
 from kfasync.secret import Secret
-from kfasync.sim.content import make_containers
+from kfasync.sim.content import FIRST_FESN, make_containers
 from kfasync.sources.container import read_container
 from tests.klms.hpke_by_hand import open_base
 
 WAIT_S = 30
+KILLS = int(os.environ.get("KLMS_KILLS", "6"))  # of test_sigkill; content is made for them
 PROFILE = "keyfob"
 AID = "A000000857"
 MASTER = MemoryKey(Secret(bytes(range(32))))
 AUTHORITIES = Authorities(b"ica", b"cms root")
 
 
-def make_pieces(count: int) -> list[Piece]:
+def make_pieces(count: int, first: str = FIRST_FESN) -> list[Piece]:
     """Content as it comes from containers."""
     with tempfile.TemporaryDirectory() as directory:
-        containers = [
-            read_container(path, HeapVault()) for path in make_containers(Path(directory), count)
-        ]
+        made = make_containers(Path(directory), count, first=first)
+        containers = [read_container(path, HeapVault()) for path in made]
     return [
         Piece(one.content.fesn, one.content.spid, one.device_certificate, one.scalar, one.irk)
         for one in containers
