@@ -1,4 +1,4 @@
-"""What comes into the pool: content that nobody had before, its secrets sealed at rest.
+"""What comes into the pool: content that was never in it, its secrets sealed at rest.
 
 Content is what it is: two packages with other names are the same when they share the public key
 of the device, the SPID or the IRK.
@@ -7,6 +7,7 @@ of the device, the SPID or the IRK.
 import hashlib
 import hmac
 import os
+import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -82,45 +83,40 @@ class Stock:
                 " SET ica = excluded.ica, cms_root = excluded.cms_root",
                 (profile, authorities.ica, authorities.cms_root),
             )
-            known = 0
-            first = ""
-            for piece in pieces:
-                key_digest, irk_digest = _key_digest(piece.scalar), self._irk_digest(piece.irk)
-                twin = db.execute(
-                    "SELECT fesn, spid, key_digest, irk_digest FROM content"
-                    " WHERE fesn = ? OR spid = ? OR key_digest = ? OR irk_digest = ?",
-                    (piece.fesn, piece.spid, key_digest, irk_digest),
-                ).fetchone()
-                if twin is not None:
-                    known += 1
-                    shared = (
-                        ("FESN", twin["fesn"] == piece.fesn),
-                        ("SPID", twin["spid"].upper() == piece.spid.upper()),
-                        ("device key", twin["key_digest"] == key_digest),
-                        ("IRK", twin["irk_digest"] == irk_digest),
-                    )
-                    what = " and ".join(name for name, same in shared if same)
-                    first = first or f"{piece.fesn}: same {what} as {twin['fesn']}"
-                    continue
-                secrets = bytes(piece.scalar.expose()) + bytes(piece.irk.expose())
-                db.execute(
-                    "INSERT INTO content (profile, fesn, spid, key_digest, irk_digest,"
-                    " device_certificate, secrets) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        profile,
-                        piece.fesn,
-                        piece.spid,
-                        key_digest,
-                        irk_digest,
-                        piece.device_certificate,
-                        self._seal(secrets, piece.fesn.encode()),
-                    ),
-                )
+            known = [twin for piece in pieces if (twin := self._add(db, profile, piece))]
             if known:
                 raise SourceError(
-                    f"nothing was imported: {known} of {len(pieces)} packages are in the pool "
-                    f"already ({first}); remove them from the directory"
+                    f"nothing was imported: {len(known)} of {len(pieces)} packages are in the pool "
+                    f"already ({known[0]}); remove them from the directory"
                 )
+
+    def _add(self, db: sqlite3.Connection, profile: str, piece: Piece) -> str | None:
+        """Add one, or say what it has in common with which other."""
+        key_digest, irk_digest = _key_digest(piece.scalar), self._irk_digest(piece.irk)
+        twin = db.execute(
+            "SELECT fesn, spid, key_digest, irk_digest FROM content"
+            " WHERE fesn = ? OR spid = ? OR key_digest = ? OR irk_digest = ?",
+            (piece.fesn, piece.spid, key_digest, irk_digest),
+        ).fetchone()
+        if twin is not None:
+            shared = (
+                ("FESN", twin["fesn"] == piece.fesn),
+                ("SPID", twin["spid"].upper() == piece.spid.upper()),
+                ("device key", twin["key_digest"] == key_digest),
+                ("IRK", twin["irk_digest"] == irk_digest),
+            )
+            what = " and ".join(name for name, same in shared if same)
+            return f"{piece.fesn}: same {what} as {twin['fesn']}"
+        secrets = self._seal(
+            bytes(piece.scalar.expose()) + bytes(piece.irk.expose()), piece.fesn.encode()
+        )
+        certificate = piece.device_certificate
+        db.execute(
+            "INSERT INTO content (profile, fesn, spid, key_digest, irk_digest,"
+            " device_certificate, secrets) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (profile, piece.fesn, piece.spid, key_digest, irk_digest, certificate, secrets),
+        )
+        return None
 
     def secrets(self, fesn: str, sealed: bytes) -> tuple[Secret, Secret]:
         """Scalar and IRK of one content."""
