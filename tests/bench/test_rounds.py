@@ -111,7 +111,14 @@ def test_a_sample_calls_the_work_as_often_as_it_says_and_once_before() -> None:
 
 
 def test_work_that_takes_no_time_is_not_warmed_up_for_ever() -> None:
-    assert warm_up(lambda calls: 0.0) == CALLS_MAX
+    called: list[int] = []
+
+    def nothing(calls: int) -> float:
+        called.append(calls)
+        return 0.0
+
+    # Less than the most when the machine was elsewhere for as long as a sample takes.
+    assert warm_up(nothing) == called[-1] <= CALLS_MAX
 
 
 def test_work_that_is_long_is_done_once() -> None:

@@ -456,6 +456,7 @@ async def test_a_log_that_cannot_be_written_stops_no_fob_and_is_completed_later(
         log.symlink_to("/dev/full")
         records = [await place.serve("A", place.fobs.make()) for _ in range(2)]
         assert [record.outcome for record in records] == ["pass", "pass"]
+        await place.until_notice("audit log", f"audit log {log} cannot be written")
         (behind,) = place.notices
         assert behind.follower == "audit log"
         assert "audit.jsonl cannot be written" in behind.problem
