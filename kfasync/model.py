@@ -110,6 +110,19 @@ class Content(msgspec.Struct, frozen=True):
     spid: str
 
 
+class Fingerprint(msgspec.Struct, frozen=True):
+    """What content is, whatever it is called; digests as hex, and nothing of it is secret.
+
+    ``key`` is the SHA-256 of the device's public key as SubjectPublicKeyInfo. ``irk`` and ``items``
+    (of everything that is this fob's own) are HMAC-SHA-256 under a key of the ledger's, so that
+    nobody can try values against them.
+    """
+
+    key: str
+    irk: str
+    items: str
+
+
 class Lease(msgspec.Struct, frozen=True):
     """What a source hands out for one unit.
 

@@ -74,7 +74,13 @@ async def _provision(
                 "its writing was cut off"
             )
         with board:
-            return await station.provision(name, wait_s)
+            result = await station.provision(name, wait_s)
+        for container in station.set_aside():
+            board.note(
+                f"container {container.content.fesn} is set aside, and was not issued: "
+                f"{container.reason}"
+            )
+        return result
 
 
 def _with_a_fob(loaded: LoadedConfig) -> SimulatedReaders:

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from kfasync.errors import SourceError
-from kfasync.model import Content, Lease, Outcome, Touched, Unit
+from kfasync.model import Content, Fingerprint, Lease, Outcome, Touched, Unit
 
 
 class SourceFacts(msgspec.Struct, frozen=True):
@@ -65,6 +65,14 @@ class End(msgspec.Struct, frozen=True):
     outcome: Outcome
     touched: Touched
     record_sha256: str
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """A container that must not be issued, why, and what its files looked like."""
+
+    content: Content
+    reason: str
+    stamp: str
 
 
 class Source(Protocol):
@@ -127,12 +135,43 @@ class Pool(Protocol):
     not know the station.
     """
 
+    @property
+    def digest_key(self) -> bytes:
+        """For the fingerprints of content."""
+        ...
+
     def offer(self, contents: Iterable[Content]) -> None:
         """These are available now; what was free and is not among them no longer is."""
         ...
 
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
         """Fence and content for this unit, in one statement; None when nothing is free."""
+        ...
+
+    def identify(
+        self, unit: Unit, fence: str, content: Content, fingerprint: Fingerprint
+    ) -> str | None:
+        """What the claimed content turned out to be; the reason when it must not be issued.
+
+        Raises:
+            SourceError: it is burned, and what is under its name now is not what was burned.
+            LeaseExpiredError: it is no longer this attempt's.
+        """
+        ...
+
+    def set_aside(self, unit: Unit, fence: str, content: Content, reason: str, stamp: str) -> bool:
+        """This claimed content must not be issued until its ``stamp`` changes.
+
+        False when it is burned: then it is its unit's, and is not set aside.
+        """
+        ...
+
+    def aside(self) -> list[SetAside]:
+        """Everything that was set aside."""
+        ...
+
+    def take_back(self, fesns: Iterable[str]) -> None:
+        """These may be offered again."""
         ...
 
 
@@ -143,8 +182,20 @@ class Register(Protocol):
     refuses what it knows to be somebody else's.
     """
 
+    @property
+    def digest_key(self) -> bytes:
+        """For the fingerprints of content."""
+        ...
+
     def adopt(
-        self, unit: Unit, fence: str, content: Content, *, pool: str = "", lease_id: str = ""
+        self,
+        unit: Unit,
+        fence: str,
+        content: Content,
+        fingerprint: Fingerprint,
+        *,
+        pool: str = "",
+        lease_id: str = "",
     ) -> None:
         """This unit has been given this content; the same again renews the lease.
 
@@ -152,7 +203,8 @@ class Register(Protocol):
         lease has a new attempt.
 
         Raises:
-            SourceError: it was issued to another unit, or this unit has other content.
+            SourceError: it was issued to another unit, by name or by what it is, or this unit has
+                other content.
             UnitError: the unit has had its turn.
         """
         ...

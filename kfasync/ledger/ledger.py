@@ -14,12 +14,13 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from kfasync.contracts.sources import End
+from kfasync.contracts.sources import End, SetAside
 from kfasync.errors import (
     AlreadyProvisionedError,
     LeaseExpiredError,
@@ -31,7 +32,17 @@ from kfasync.ledger import schema, statements
 from kfasync.ledger.lock import StationLock
 from kfasync.ledger.outbox import Outbox, post
 from kfasync.ledger.sqlite import Session, Store
-from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Standing, Touched, Unit
+from kfasync.model import (
+    Content,
+    ContentState,
+    Disposition,
+    Fingerprint,
+    Lease,
+    Mark,
+    Standing,
+    Touched,
+    Unit,
+)
 
 FILE_NAME = "ledger.sqlite3"
 PAGE = 500  # records read at a time: a few MB, however long the history
@@ -178,10 +189,71 @@ class Ledger:
             return None
         return fence, Content(row["fesn"], row["spid"])
 
+    def identify(
+        self, unit: Unit, fence: str, content: Content, fingerprint: Fingerprint
+    ) -> str | None:
+        """What the claimed content turned out to be; the reason when it must not be issued.
+
+        Raises:
+            SourceError: it is burned, and what is under its name now is not what was burned.
+            LeaseExpiredError: it is no longer this attempt's.
+        """
+
+        def work(session: Session) -> str | None:
+            return _identify(session, unit, fence, content, fingerprint)
+
+        return self._store.write(work, durable=False)
+
+    def set_aside(self, unit: Unit, fence: str, content: Content, reason: str, stamp: str) -> bool:
+        """This claimed content must not be issued until its ``stamp`` changes.
+
+        False when it is burned: then it is its unit's, and is not set aside.
+        """
+        of = {"of_fesn": content.fesn, "of_lease_id": fence, "of_uid": unit.uid.hex()}
+        new = {"new_fesn": content.fesn, "new_spid": content.spid}
+
+        def work(session: Session) -> bool:
+            values = {**of, **new, "new_reason": reason, "new_stamp": stamp, "at": _now()}
+            if not session.run(statements.release, values).rowcount:
+                return False
+            session.run(statements.withdraw, values)
+            session.run(statements.put_aside, values)
+            return True
+
+        return self._store.write(work)
+
+    def aside(self) -> list[SetAside]:
+        """Everything that was set aside, by FESN."""
+        rows = self._store.read(lambda session: session.run(statements.aside).fetchall())
+        return [
+            SetAside(Content(row["fesn"], row["spid"]), row["reason"], row["stamp"]) for row in rows
+        ]
+
+    def take_back(self, fesns: Iterable[str]) -> None:
+        """These may be offered again."""
+        values = [{"of_fesn": fesn} for fesn in fesns]
+        self._store.write(lambda session: session.run_many(statements.take_back, values))
+
+    @cached_property
+    def digest_key(self) -> bytes:
+        """The key of this ledger's fingerprints; it is lost with the ledger only."""
+        values = {"of_name": schema.DIGEST_KEY}
+        row = self._store.read(
+            lambda session: session.run(statements.digest_key, values).fetchone()
+        )
+        return bytes(row["value"])
+
     # ------------------------------------------------------------------ as a register
 
     def adopt(
-        self, unit: Unit, fence: str, content: Content, *, pool: str = "", lease_id: str = ""
+        self,
+        unit: Unit,
+        fence: str,
+        content: Content,
+        fingerprint: Fingerprint,
+        *,
+        pool: str = "",
+        lease_id: str = "",
     ) -> None:
         """Enter content that a pool elsewhere has leased to this unit; the same renews the lease.
 
@@ -189,8 +261,8 @@ class Ledger:
         end of this very lease that was not told yet is not told any more.
 
         Raises:
-            SourceError: it is another unit's, or the unit's own is burned: the pool has issued
-                it twice. Nothing is changed.
+            SourceError: it is another unit's, by name or by what it is, or the unit's own is
+                burned: the pool has issued it twice. Nothing is changed.
             UnitError: the unit has had its turn.
         """
         self.standing(unit)  # raises when this unit must not have any
@@ -208,6 +280,12 @@ class Ledger:
             if adopted is None:
                 raise _issued_twice(
                     unit, content, session.run(statements.holder, values).fetchone()
+                )
+            reason = _identify(session, unit, fence, content, fingerprint)
+            if reason is not None:
+                raise SourceError(
+                    f"{reason}; the source issues twice, and nothing was sent to the fob; have the "
+                    "source checked"
                 )
 
         self._store.write(work, durable=False)
@@ -256,10 +334,7 @@ class Ledger:
             lambda session: session.run(statement, values).rowcount, single=True
         )
         if not changed:
-            raise LeaseExpiredError(
-                f"container {lease.content.fesn} is no longer leased to this attempt; "
-                "place the fob again"
-            )
+            raise _taken_over(lease.content)
 
     def finish(self, ending: Ending) -> None:
         """Outcome, record, and what the source is to be told, in one transaction.
@@ -364,6 +439,56 @@ def _finish(session: Session, ending: Ending) -> None:
         session.run(statements.release_unit, {**_of(unit), "at": now})
     if end is not None:
         post(session, ending.source, end, now)
+
+
+def _identify(
+    session: Session, unit: Unit, fence: str, content: Content, fingerprint: Fingerprint
+) -> str | None:
+    """Write down what content is; the reason why it must not be issued, if there is one."""
+    values = {
+        "of_fesn": content.fesn,
+        "of_spid": content.spid,
+        "of_lease_id": fence,
+        "of_uid": unit.uid.hex(),
+        "new_key": fingerprint.key,
+        "new_irk": fingerprint.irk,
+        "new_items": fingerprint.items,
+    }
+    own = session.run(statements.holder, values).fetchone()
+    if own is None or own["lease_id"] != fence:
+        raise _taken_over(content)
+    burned = own["state"] == ContentState.BURNED.value
+    if burned and own["items_digest"] not in (None, fingerprint.items):
+        raise SourceError(
+            f"container {content.fesn} is not what fob {unit.uid.hex().upper()} was written with: "
+            "it has changed under its name; put the original back and place the fob again"
+        )
+    twin = session.run(statements.twin, values).fetchone()
+    if twin is not None:
+        same = [
+            word
+            for word, mine, theirs in (
+                ("key", fingerprint.key, twin["key_digest"]),
+                ("SPID", content.spid.upper(), twin["spid"].upper()),
+                ("IRK", fingerprint.irk, twin["irk_digest"]),
+            )
+            if mine == theirs
+        ]
+        reason = (
+            f"container {content.fesn} has the {' and '.join(same)} of container {twin['fesn']}, "
+            f"which is fob {twin['uid'].upper()}'s"
+        )
+        if burned:
+            raise SourceError(f"{reason}; have both fobs checked")
+        return reason
+    session.run(statements.identify, values)
+    return None
+
+
+def _taken_over(content: Content) -> LeaseExpiredError:
+    return LeaseExpiredError(
+        f"container {content.fesn} is no longer leased to this attempt; place the fob again"
+    )
 
 
 def _issued_twice(unit: Unit, content: Content, holder: sqlite3.Row | None) -> SourceError:

@@ -5,16 +5,18 @@ another unit, fails in the database. They write the journal too, so that no chan
 without its line.
 """
 
+import secrets
 from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kfasync.errors import LedgerError
 from kfasync.ledger.sqlite import Session
 from kfasync.model import ContentState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -30,6 +32,10 @@ content = sa.Table(
     sa.Column("attempt", sa.Text),  # the one that gave it its outcome
     sa.Column("last_sent", sa.Integer, nullable=False),
     sa.Column("changed_at", sa.Text, nullable=False),
+    # What it is, whatever it is called; unknown before it was read, and of what 0.1 has burned.
+    sa.Column("key_digest", sa.Text),
+    sa.Column("irk_digest", sa.Text),
+    sa.Column("items_digest", sa.Text),
     # A unit gets one content in its life, and a claim against that fails in the database.
     sa.UniqueConstraint("uid", "profile"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in ContentState)})"),
@@ -86,6 +92,36 @@ outbox = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Containers that must not be issued, until their files change.
+set_aside = sa.Table(
+    "set_aside",
+    metadata,
+    sa.Column("fesn", sa.Text, primary_key=True),
+    sa.Column("spid", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("stamp", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sqlite_strict=True,
+)
+
+# What belongs to this ledger as a whole.
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+DIGEST_KEY = "digest-key"
+
+# Content is what it is: the same key, SPID or IRK is burned once, whatever it is called.
+_BURNED = "state IN ('BURNED', 'CONSUMED', 'QUARANTINED')"
+INDEXES = (
+    f"CREATE UNIQUE INDEX content_key ON content (key_digest) WHERE {_BURNED}",
+    f"CREATE UNIQUE INDEX content_irk ON content (irk_digest) WHERE {_BURNED}",
+    f"CREATE UNIQUE INDEX content_spid ON content (upper(spid)) WHERE {_BURNED}",
+)
+
 _JOURNAL = "INSERT INTO journal (at, fesn, uid, event, lease_id) VALUES"
 TRIGGERS = (
     """
@@ -113,7 +149,7 @@ TRIGGERS = (
     BEGIN {_JOURNAL} (NEW.changed_at, NEW.fesn, NEW.uid, 'reserved', NEW.lease_id); END
     """,
     f"""
-    CREATE TRIGGER content_changes AFTER UPDATE ON content
+    CREATE TRIGGER content_changes AFTER UPDATE OF state, lease_id, last_sent ON content
     BEGIN {_JOURNAL} (NEW.changed_at, NEW.fesn, coalesce(NEW.uid, OLD.uid), CASE
         WHEN NEW.state = 'FREE' THEN 'released'
         WHEN NEW.state IN ('CONSUMED', 'QUARANTINED') THEN lower(NEW.state)
@@ -127,10 +163,11 @@ TRIGGERS = (
 
 def create(session: Session) -> None:
     """Make all of it in an empty file."""
-    for table in (content, journal, record, outbox):
+    for table in (content, journal, record, outbox, set_aside, meta):
         _create_table(session, table)
-    for trigger in TRIGGERS:
-        session.plain(trigger)
+    for statement in (*INDEXES, *TRIGGERS):
+        session.plain(statement)
+    _make_digest_key(session)
 
 
 def migrate(session: Session, version: int) -> None:
@@ -145,8 +182,42 @@ def _outbox_and_triggers(session: Session) -> None:
         session.plain(trigger)
 
 
+def _fingerprints(session: Session) -> None:
+    for name in ("key_digest", "irk_digest", "items_digest"):
+        session.plain(f"ALTER TABLE content ADD COLUMN {name} TEXT")
+    for table in (set_aside, meta):
+        _create_table(session, table)
+    spid = sa.func.upper(content.c.spid)
+    of_one_spid = (
+        sa.select(
+            sa.func.min(content.c.fesn).label("one"), sa.func.max(content.c.fesn).label("other")
+        )
+        .where(content.c.state.in_(("BURNED", "CONSUMED", "QUARANTINED")))
+        .group_by(spid)
+        .having(sa.func.count() > 1)
+    )
+    twice = session.plain(
+        str(of_one_spid.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    ).fetchone()
+    if twice is not None:
+        raise LedgerError(
+            f"containers {twice['one']} and {twice['other']} have one SPID, and an earlier version "
+            "has issued both; collect the two fobs, and start a new data_dir with other containers"
+        )
+    for statement in INDEXES:
+        session.plain(statement)
+    _make_digest_key(session)
+
+
+def _make_digest_key(session: Session) -> None:
+    session.run(
+        sa.insert(meta).values(name=DIGEST_KEY, value=sa.bindparam("key")),
+        {"key": secrets.token_bytes(32)},
+    )
+
+
 # From the version that is the key to the next one.
-_MIGRATIONS: dict[int, Callable[[Session], None]] = {1: _outbox_and_triggers}
+_MIGRATIONS: dict[int, Callable[[Session], None]] = {1: _outbox_and_triggers, 2: _fingerprints}
 
 
 def _create_table(session: Session, table: sa.Table) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from kfasync.ledger.schema import content, outbox, record
+from kfasync.ledger.schema import content, meta, outbox, record, set_aside
 from kfasync.model import ContentState
 
 _FREE, _RESERVED, _BURNED, _CONSUMED, _QUARANTINED = (state.value for state in ContentState)
@@ -29,6 +29,10 @@ _freed: dict[str, Any] = {
     "profile": None,
     "lease_id": None,
     "attempt": None,
+    # What is free may be another thing when it is claimed the next time.
+    "key_digest": None,
+    "irk_digest": None,
+    "items_digest": None,
     **_changed,
 }
 
@@ -36,16 +40,17 @@ _freed: dict[str, Any] = {
 
 free = sa.select(content.c.fesn, content.c.spid).where(_state == _FREE)
 withdraw = sa.delete(content).where(content.c.fesn == sa.bindparam("of_fesn"), _state == _FREE)
-# Content that is there already stays as it is.
+_new = sa.select(
+    sa.bindparam("new_fesn", type_=sa.Text),
+    sa.bindparam("new_spid", type_=sa.Text),
+    sa.literal(_FREE),
+    sa.literal(0),
+    sa.bindparam("at", type_=sa.Text),
+).where(~sa.exists().where(set_aside.c.fesn == sa.bindparam("new_fesn")))
+# Content that is there already stays as it is, and what was set aside stays there.
 offer = (
     sqlite.insert(content)
-    .values(
-        fesn=sa.bindparam("new_fesn"),
-        spid=sa.bindparam("new_spid"),
-        state=_FREE,
-        last_sent=0,
-        **_changed,
-    )
+    .from_select(["fesn", "spid", "state", "last_sent", "changed_at"], _new)
     .on_conflict_do_nothing()
 )
 _offered = sa.func.json_each(sa.bindparam("offered")).table_valued("key", "value")
@@ -113,6 +118,40 @@ adopt = _arrived.on_conflict_do_update(
 ).returning(content.c.state)
 holder = sa.select(content).where(content.c.fesn == sa.bindparam("of_fesn"))
 standing = sa.select(content).where(_unit)
+
+# ------------------------------------------------------------------ what it is
+
+# Other content that has been issued, or is about to be, and is the same by what it is.
+twin = sa.select(content).where(
+    content.c.fesn != sa.bindparam("of_fesn"),
+    _state != _FREE,
+    sa.or_(
+        content.c.key_digest == sa.bindparam("new_key"),
+        content.c.irk_digest == sa.bindparam("new_irk"),
+        sa.func.upper(content.c.spid) == sa.func.upper(sa.bindparam("of_spid", type_=sa.Text)),
+    ),
+)
+identify = (
+    sa.update(content)
+    .where(_lease)
+    .values(
+        key_digest=sa.bindparam("new_key"),
+        irk_digest=sa.bindparam("new_irk"),
+        items_digest=sa.bindparam("new_items"),
+    )
+)
+digest_key = sa.select(meta.c.value).where(meta.c.name == sa.bindparam("of_name"))
+
+put_aside = sqlite.insert(set_aside).values(
+    {name: sa.bindparam(f"new_{name}") for name in ("fesn", "spid", "reason", "stamp")}
+    | {"at": sa.bindparam("at")}
+)
+put_aside = put_aside.on_conflict_do_update(
+    index_elements=[set_aside.c.fesn],
+    set_={name: put_aside.excluded[name] for name in ("spid", "reason", "stamp", "at")},
+)
+aside = sa.select(set_aside).order_by(set_aside.c.fesn)
+take_back = sa.delete(set_aside).where(set_aside.c.fesn == sa.bindparam("of_fesn"))
 
 # ------------------------------------------------------------------ what became of it
 

@@ -66,11 +66,15 @@ class StaticCertificates(msgspec.Struct, frozen=True):
 
 
 class Container(msgspec.Struct, frozen=True):
-    """What one container holds; the validity period is the device certificate's."""
+    """What one container holds; the validity period is the device certificate's.
+
+    ``point`` is the public point of the scalar, 04 || X || Y.
+    """
 
     content: Content
     scalar: Secret
     irk: Secret
+    point: bytes
     device_certificate: bytes
     not_valid_before: datetime.datetime
     not_valid_after: datetime.datetime
@@ -131,9 +135,11 @@ def read_container(path: Path, vault: Vault) -> Container:
             path / _DEVICE_CERTIFICATE,
             "the one CN of its subject is not the FESN; put this fob's certificate there",
         )
+    scalar, point = _scalar(path / _PRIVATE_KEY, public_key, vault)
     return Container(
         content=content,
-        scalar=_scalar(path / _PRIVATE_KEY, public_key, vault),
+        scalar=scalar,
+        point=point,
         irk=_irk(path / _IRK, vault),
         device_certificate=encoded,
         not_valid_before=certificate.not_valid_before_utc,
@@ -231,8 +237,10 @@ def _not_an_irk(path: Path) -> ContainerError:
     )
 
 
-def _scalar(path: Path, public_key: CertificatePublicKeyTypes, vault: Vault) -> Secret:
-    """The private scalar, if it is the other half of the public key; big-endian."""
+def _scalar(
+    path: Path, public_key: CertificatePublicKeyTypes, vault: Vault
+) -> tuple[Secret, bytes]:
+    """The private scalar, if it is the other half of the public key, big-endian; and its point."""
     pkcs8 = _read_secret(path, vault)
     try:
         scalar, point = vault.scalar(pkcs8)
@@ -246,7 +254,16 @@ def _scalar(path: Path, public_key: CertificatePublicKeyTypes, vault: Vault) -> 
         raise ContainerError(
             path, "not the key of the device certificate beside it; put this fob's key there"
         )
-    return scalar
+    return scalar, point
+
+
+def stamp(path: Path) -> str:
+    """Another text when a file of the container has been replaced or written to since."""
+    try:
+        found = [(file.name, file.stat()) for file in sorted(path.iterdir())]
+    except OSError as error:
+        return str(error.errno)
+    return " ".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in found)
 
 
 def _read(path: Path) -> bytes:

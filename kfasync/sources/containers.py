@@ -31,7 +31,9 @@ from kfasync.sources.container import (
     read_ca_certificate,
     read_certificates,
     read_container,
+    stamp,
 )
+from kfasync.sources.fingerprint import fingerprint
 
 CLOCK_TICK_NS = 2_000_000_000  # of FAT, the coarsest
 
@@ -75,24 +77,34 @@ class ContainerSource:
     def adopt(self, parcel: Parcel) -> Lease:
         """Claim a container for the unit and read it; the same one while its turn is open.
 
+        One that is damaged, or is the same as one that was issued, is set aside, and the next one
+        is taken.
+
         Raises:
-            ContainerError: the claimed container is wrong. It stays claimed, and the caller
-                gives it back or sets it aside.
-            SourceError: no container is free, and a second look at the directory finds none.
+            SourceError: no container is free, or the one that this unit was written with is
+                damaged or another one now.
         """
         unit = parcel.unit
-        fence, content = self._claim(unit)
-        path = self._directory / f"{content.fesn}-{content.spid}"
-        container = read_container(path, self._vault)
-        return Lease(
-            lease_id=fence,
-            unit=unit,
-            content=content,
-            keys=self._keys,
-            items=_items(container, self._certificates),
-            secrets=(container.scalar, container.irk),
-            fence=fence,
-        )
+        while True:
+            fence, content = self._claim(unit)
+            path = self._directory / f"{content.fesn}-{content.spid}"
+            seen = stamp(path)
+            try:
+                lease, point = self._read(path, unit, fence, content)
+            except ContainerError as error:
+                if not self._pool.set_aside(unit, fence, content, str(error), seen):
+                    raise
+                continue
+            try:
+                digests = fingerprint(point, lease.items, self._pool.digest_key)
+                reason = self._pool.identify(unit, fence, content, digests)
+            except BaseException:
+                _wipe(lease)
+                raise
+            if reason is None:
+                return lease
+            _wipe(lease)
+            self._pool.set_aside(unit, fence, content, reason, seen)
 
     async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
         """Nobody has to hear of an end: the pool is the ledger's."""
@@ -102,24 +114,55 @@ class ContainerSource:
         self._certificates = read_certificates(self._certificates_directory)
         self._offer()
 
+    def _read(self, path: Path, unit: Unit, fence: str, content: Content) -> tuple[Lease, bytes]:
+        container = read_container(path, self._vault)
+        lease = Lease(
+            lease_id=fence,
+            unit=unit,
+            content=content,
+            keys=self._keys,
+            items=_items(container, self._certificates),
+            secrets=(container.scalar, container.irk),
+            fence=fence,
+        )
+        return lease, container.point
+
     def _claim(self, unit: Unit) -> tuple[str, Content]:
         claimed = self._pool.claim(unit)
         # An unchanged directory is not looked through again for every fob that finds none.
-        if claimed is None and _appearance(self._directory) != self._seen:
+        if claimed is None and (_appearance(self._directory) != self._seen or self._mended()):
             with self._scanning:  # an older look must not be the last to be offered
                 self._offer()
             claimed = self._pool.claim(unit)
         if claimed is None:
+            aside = self._pool.aside()
+            also = f"; {len(aside)} are set aside, the first: {aside[0].reason}" if aside else ""
             raise SourceError(
-                f"{self._directory}: no container is free; add containers and place the fob again"
+                f"{self._directory}: no container is free{also}; add containers and place the fob "
+                "again"
             )
         return claimed
 
     def _offer(self) -> None:
         # Looked at before the scan: what comes meanwhile is found at the next look.
         seen = _appearance(self._directory)
+        if mended := self._mended():
+            self._pool.take_back(mended)
         self._pool.offer(scan(self._directory))
         self._seen = seen
+
+    def _mended(self) -> list[str]:
+        """What was set aside and is another thing now."""
+        return [
+            one.content.fesn
+            for one in self._pool.aside()
+            if stamp(self._directory / f"{one.content.fesn}-{one.content.spid}") != one.stamp
+        ]
+
+
+def _wipe(lease: Lease) -> None:
+    for secret in lease.secrets:
+        secret.wipe()
 
 
 def _appearance(directory: Path) -> object:
@@ -135,13 +178,24 @@ def _appearance(directory: Path) -> object:
 
 def _items(container: Container, certificates: StaticCertificates) -> tuple[Item, ...]:
     """The DGIs in the order in which they go to the card."""
+    private_key, spid, device_certificate, irk = _own_items(container)
+    return (
+        private_key,
+        spid,
+        device_certificate,
+        Item(Dgi.ICA, certificates.ica),
+        Item(Dgi.CMS_ROOT, certificates.cms_root),
+        irk,
+    )
+
+
+def _own_items(container: Container) -> tuple[Item, Item, Item, Item]:
+    """Those that are this fob's own, in their order."""
     spid = container.content.spid.encode("ascii")  # the applet keeps the digits, not their value
     return (
         Item(Dgi.PRIVATE_KEY, container.scalar, under_dek=True),
         Item(Dgi.SPID, spid),
         Item(Dgi.DEVICE_CERTIFICATE, container.device_certificate),
-        Item(Dgi.ICA, certificates.ica),
-        Item(Dgi.CMS_ROOT, certificates.cms_root),
         Item(Dgi.IRK, container.irk),
     )
 
@@ -178,17 +232,35 @@ def check(
         yield directory, error
         return
     holders = Counter(path.name.partition("-")[0] for path in paths)
+    seen: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
             container = read_container(path, vault)
-            container.scalar.wipe()
-            container.irk.wipe()
+            try:
+                digests = fingerprint(container.point, _own_items(container), b"")
+            finally:
+                container.scalar.wipe()
+                container.irk.wipe()
+            for what, value in (
+                ("key", digests.key),
+                ("SPID", container.content.spid.upper()),
+                ("IRK", digests.irk),
+            ):
+                if (twin := seen.setdefault((what, value), path)) != path:
+                    raise _same(path, what, twin)
             if holders[container.content.fesn] > 1:
                 raise _same_fesn(path)
         except ContainerError as error:
             yield path, error
         else:
             yield path, None
+
+
+def _same(path: Path, what: str, twin: Path) -> ContainerError:
+    return ContainerError(
+        path,
+        f"it has the {what} of container {twin.name}, and each is issued once; remove one of them",
+    )
 
 
 def _same_fesn(path: Path) -> ContainerError:

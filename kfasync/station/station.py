@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from kfasync.audit.log import AuditLog
 from kfasync.contracts.cards import Readers
-from kfasync.contracts.sources import Source
+from kfasync.contracts.sources import SetAside, Source
 from kfasync.errors import KfError, LinkError, ReaderError
 from kfasync.ledger.ledger import Ledger, Unfinished
 from kfasync.station.attempt import Conclusion
@@ -33,6 +33,10 @@ class Station:
     def unfinished(self) -> list[Unfinished]:
         """Fobs that an earlier run left half-written, and that are to be placed again."""
         return self._desk.ledger.unfinished()
+
+    def set_aside(self) -> list[SetAside]:
+        """Containers that are not issued, and why: damaged, or the same as another one."""
+        return self._desk.ledger.aside()
 
     async def run(self, names: tuple[str, ...] = ()) -> None:
         """Work on these readers, or on every reader there is; returns when all have stopped.

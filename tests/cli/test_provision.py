@@ -91,7 +91,8 @@ def test_nothing_is_sent_to_a_fob_whose_content_is_wrong(
     run: Run, tmp_path: Path, pcscd: PrivatePcscd, place: Place, name: str
 ) -> None:
     shutil.copytree(FIXTURES, tmp_path / "content")
-    first = sorted((tmp_path / "content" / "containers").iterdir())[0]
+    first, second = sorted((tmp_path / "content" / "containers").iterdir())
+    kept = second.rename(tmp_path / second.name)
     config = write_config(tmp_path, path=f'"{tmp_path / "content" / "containers"}"')
     if name == "missing":
         wrong = first / "keyfob_public.der"
@@ -104,12 +105,17 @@ def test_nothing_is_sent_to_a_fob_whose_content_is_wrong(
     ended = run("provision", "--config", config, "--reader", pcscd.reader_names[0], "--json")
     assert ended.code == 3
     record = json.loads(ended.out)
-    assert (record["outcome"], record["cause"]) == ("error", "ContainerError")
+    assert (record["outcome"], record["cause"]) == ("error", "SourceError")
     assert str(wrong) in record["message"]
-    assert str(wrong) in ended.err
+    assert f"container {first.name[:8]} is set aside, and was not issued" in ended.err
     assert "Traceback" not in ended.err
     # The reader was asked who lies on it; the fob itself has heard nothing.
     assert [header for header, _ in fob.log] == [bytes.fromhex("FFCA0000")]
+    # With another container it passes, and the damaged one is still told of.
+    kept.rename(second)
+    ended = run("provision", "--config", config, "--reader", pcscd.reader_names[0], "--json")
+    assert (ended.code, json.loads(ended.out)["fesn"]) == (0, second.name[:8])
+    assert str(wrong) in ended.err
 
 
 def test_static_certificates_that_are_foreign_stop_the_station(run: Run, tmp_path: Path) -> None:

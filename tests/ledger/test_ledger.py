@@ -28,7 +28,7 @@ from kfasync.errors import (
 from kfasync.ledger.ledger import FILE_NAME, Ending, Ledger
 from kfasync.ledger.schema import SCHEMA_VERSION
 from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Touched, Unit
-from tests.station.desks import content, lease, sql, unit
+from tests.station.desks import content, digests, lease, sql, unit
 
 FREE, RESERVED, BURNED = ContentState.FREE, ContentState.RESERVED, ContentState.BURNED
 CONSUMED, QUARANTINED = ContentState.CONSUMED, ContentState.QUARANTINED
@@ -134,14 +134,14 @@ class LedgerMachine(RuleBasedStateMachine):
         lease_id = f"adopted-{self.attempts}"
         if own is not None and own[1].state in (CONSUMED, QUARANTINED):
             with pytest.raises(UnitError):
-                self.ledger.adopt(unit(number), lease_id, content(given))
+                self.ledger.adopt(unit(number), lease_id, content(given), digests(given))
             return None
         other = own is not None and own[0] != content(given).fesn
         if row.unit not in (None, number) or (other and own is not None and own[1].state is BURNED):
             with pytest.raises(SourceError, match="issues twice"):
-                self.ledger.adopt(unit(number), lease_id, content(given))
+                self.ledger.adopt(unit(number), lease_id, content(given), digests(given))
             return None
-        self.ledger.adopt(unit(number), lease_id, content(given))
+        self.ledger.adopt(unit(number), lease_id, content(given), digests(given))
         if other and own is not None:
             self.rows[own[0]] = Row()
         row.state = RESERVED if row.state is FREE else row.state
@@ -321,17 +321,17 @@ def test_the_journal_tells_the_life_of_a_content(tmp_path: Path, ledger: Ledger)
 
 def test_content_of_another_pool_goes_the_same_way(tmp_path: Path, ledger: Ledger) -> None:
     for lease_id in ("one", "two"):
-        ledger.adopt(unit(1), lease_id, content(1))
+        ledger.adopt(unit(1), lease_id, content(1), digests(1))
     with pytest.raises(LeaseExpiredError):
         ledger.mark(lease("one", unit(1), content(1)), Mark.BURNED)
     held = lease("two", unit(1), content(1))
     for mark in (Mark.BURNED, Mark.LAST_SENT):
         ledger.mark(held, mark)
-    ledger.adopt(unit(1), "three", content(1))  # place the fob again: it is unfinished
+    ledger.adopt(unit(1), "three", content(1), digests(1))  # place the fob again: it is unfinished
     assert ledger.standing(unit(1)).touched is Touched.UNKNOWN
     finish(ledger, lease("three", unit(1), content(1)), CONSUMED)
     with pytest.raises(AlreadyProvisionedError):
-        ledger.adopt(unit(1), "four", content(1))
+        ledger.adopt(unit(1), "four", content(1), digests(1))
     events = sql(tmp_path, "SELECT event, lease_id FROM journal ORDER BY id")
     assert [lease_id for event, lease_id in events if event == "reserved"] == [
         "one",
@@ -341,17 +341,17 @@ def test_content_of_another_pool_goes_the_same_way(tmp_path: Path, ledger: Ledge
 
 
 def test_content_that_was_given_back_may_go_to_another_unit(ledger: Ledger) -> None:
-    ledger.adopt(unit(1), "one", content(1))
+    ledger.adopt(unit(1), "one", content(1), digests(1))
     finish(ledger, lease("one", unit(1), content(1)), FREE)
-    ledger.adopt(unit(2), "two", Content(content(1).fesn, "F" * 40))
+    ledger.adopt(unit(2), "two", Content(content(1).fesn, "F" * 40), digests(1))
     assert states(ledger) == {RESERVED: 1}
 
 
 def test_a_pool_that_changes_its_mind_before_a_card_was_written_is_followed(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    ledger.adopt(unit(1), "one", content(1))
-    ledger.adopt(unit(1), "two", content(2))
+    ledger.adopt(unit(1), "one", content(1), digests(1))
+    ledger.adopt(unit(1), "two", content(2), digests(2))
     assert states(ledger) == {FREE: 1, RESERVED: 1}
     events = sql(tmp_path, "SELECT event, fesn FROM journal ORDER BY id")
     assert events[1:] == [("released", content(1).fesn), ("reserved", content(2).fesn)]
@@ -371,18 +371,18 @@ def test_a_pool_that_issues_twice_is_refused_and_nothing_is_changed(
     tmp_path: Path, ledger: Ledger, number: int, given: Content, sentence: str
 ) -> None:
     ledger.offer([content(3)])
-    ledger.adopt(unit(1), "one", content(1))
+    ledger.adopt(unit(1), "one", content(1), digests(1))
     ledger.mark(lease("one", unit(1), content(1)), Mark.BURNED)
     before = [sql(tmp_path, f"SELECT * FROM {table}") for table in ("content", "journal")]
     with pytest.raises(SourceError, match=f"{sentence}.*the source issues twice"):
-        ledger.adopt(unit(number), "two", given)
+        ledger.adopt(unit(number), "two", given, digests(int(given.fesn[3:], 16)))
     assert before == [sql(tmp_path, f"SELECT * FROM {table}") for table in ("content", "journal")]
 
 
 def test_eight_lanes_that_are_given_one_content_are_refused_but_one(ledger: Ledger) -> None:
     def adopt(number: int) -> bool:
         try:
-            ledger.adopt(unit(number), f"lease-{number}", content(1))
+            ledger.adopt(unit(number), f"lease-{number}", content(1), digests(1))
         except SourceError:
             return False
         return True
@@ -507,7 +507,7 @@ def another_version(directory: Path) -> None:
         (full, "cannot be used"),
         (garbage, "not a database"),
         (a_directory, "cannot be used"),
-        (another_version, r"a later version of kfasync \(schema 3\)"),
+        (another_version, rf"a later version of kfasync \(schema {SCHEMA_VERSION + 1}\)"),
     ],
 )
 def test_a_ledger_that_cannot_be_trusted_is_refused(

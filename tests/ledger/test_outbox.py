@@ -9,7 +9,7 @@ from kfasync.contracts.sources import End, EndKind
 from kfasync.errors import LedgerError
 from kfasync.ledger.ledger import Ending, Ledger
 from kfasync.model import ContentState, Disposition, Outcome, Touched
-from tests.station.desks import content, lease, uid, unit
+from tests.station.desks import content, digests, lease, uid, unit
 
 POOL = "provider:it"
 
@@ -86,10 +86,10 @@ def test_ends_outlive_the_station(tmp_path: Path) -> None:
 def test_a_new_lease_of_that_name_takes_its_old_end_with_it(ledger: Ledger) -> None:
     for attempt, number, name in (("a", 1, "one"), ("b", 2, "two")):
         finish(ledger, attempt, end(number, name))
-    ledger.adopt(unit(1), "fence", content(1), pool=POOL, lease_id="other")
-    ledger.adopt(unit(2), "fence", content(2), pool="provider:other", lease_id="two")
+    ledger.adopt(unit(1), "fence", content(1), digests(1), pool=POOL, lease_id="other")
+    ledger.adopt(unit(2), "fence", content(2), digests(2), pool="provider:other", lease_id="two")
     assert due(ledger) == ["one", "two"]
-    ledger.adopt(unit(1), "fence", content(1), pool=POOL, lease_id="one")
+    ledger.adopt(unit(1), "fence", content(1), digests(1), pool=POOL, lease_id="one")
     assert due(ledger) == ["two"]
 
 

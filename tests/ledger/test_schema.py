@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kfasync.errors import LedgerError
 from kfasync.ledger.ledger import FILE_NAME, Ledger
 from kfasync.ledger.schema import SCHEMA_VERSION
 from kfasync.model import ContentState, Disposition
@@ -122,14 +123,30 @@ async def test_a_ledger_of_0_1_opens_and_goes_on(tmp_path: Path) -> None:
     assert sql(tmp_path / "var", "PRAGMA user_version") == [(SCHEMA_VERSION,)]
 
 
+def layout(directory: Path) -> list[str]:
+    """Columns of the tables, and the text of indexes and triggers."""
+    named = "FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND type"
+    found = [str(row) for row in sql(directory, f"SELECT name, sql {named} <> 'table'")]
+    for (table,) in sql(directory, f"SELECT name {named} = 'table'"):
+        # Without their place: a column that came later stands behind the others.
+        found += [f"{table} {row[1:]}" for row in sql(directory, f"PRAGMA table_info({table})")]
+    return sorted(re.sub(r"\s+", " ", text) for text in found)
+
+
+def test_an_spid_that_0_1_issued_twice_is_told(tmp_path: Path) -> None:
+    version_0_1(tmp_path / "old")
+    spid = "SELECT spid FROM content WHERE fesn = '1KM0001E'"
+    sql(tmp_path / "old", f"UPDATE content SET spid = lower(({spid})) WHERE fesn = '1KM0001F'")
+    with pytest.raises(LedgerError, match="containers 1KM0001E and 1KM0001F have one SPID"):
+        Ledger.open(tmp_path / "old")
+    assert sql(tmp_path / "old", "PRAGMA user_version") == [(1,)]
+
+
 def test_a_migrated_file_is_made_as_a_new_one(tmp_path: Path) -> None:
     version_0_1(tmp_path / "old")
     for name in ("old", "new"):
         Ledger.open(tmp_path / name).close()
-    ask = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
-    old, new = (
-        [re.sub(r"\s+", " ", f"{row}") for row in sql(tmp_path / name, ask)]
-        for name in ("old", "new")
-    )
+    old, new = (layout(tmp_path / name) for name in ("old", "new"))
     assert old == new
+    assert len(new) > 10
     Ledger.open(tmp_path / "old").standing(unit(9))

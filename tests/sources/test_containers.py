@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.contracts.sources import Source
+from kfasync.contracts.sources import SetAside, Source
 from kfasync.crypto.choose import choose
+from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ContainerError, SourceError
-from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Unit
+from kfasync.model import Content, Fingerprint, Item, KeyCheckValues, KeySet, Lease, Unit
 from kfasync.secret import Secret
 from kfasync.sources.container import read_certificates, read_container
 from kfasync.sources.containers import ContainerSource, check, scan
@@ -44,11 +45,15 @@ class MemoryPool:
         self._lock = threading.Lock()  # lanes claim from worker threads
         self._free: list[Content] = []
         self._claims: dict[bytes, Content] = {}
+        self._aside: dict[str, SetAside] = {}
+        self.digest_key = bytes(32)
+        self.reasons: dict[str, str] = {}  # why a container must not be issued
 
     def offer(self, contents: Iterable[Content]) -> None:
         with self._lock:
             claimed = set(self._claims.values())
-            self._free = [content for content in contents if content not in claimed]
+            out = claimed | {one.content for one in self._aside.values()}
+            self._free = [content for content in contents if content not in out]
 
     def claim(self, unit: Unit) -> tuple[str, Content] | None:
         with self._lock:
@@ -57,6 +62,39 @@ class MemoryPool:
                     return None
                 self._claims[unit.uid] = self._free.pop(0)
             return f"lease-{unit.uid.hex()}", self._claims[unit.uid]
+
+    def identify(
+        self, unit: Unit, fence: str, content: Content, fingerprint: Fingerprint
+    ) -> str | None:
+        return self.reasons.get(content.fesn)
+
+    def set_aside(self, unit: Unit, fence: str, content: Content, reason: str, stamp: str) -> bool:
+        del self._claims[unit.uid]
+        self._aside[content.fesn] = SetAside(content, reason, stamp)
+        return True
+
+    def aside(self) -> list[SetAside]:
+        return list(self._aside.values())
+
+    def take_back(self, fesns: Iterable[str]) -> None:
+        for fesn in fesns:
+            del self._aside[fesn]
+
+
+class KeepingVault(HeapVault):
+    """Keeps hold of the secrets that it made, so that a test can look at them afterwards."""
+
+    def __init__(self) -> None:
+        self.given: list[Secret] = []
+
+    def scalar(self, pkcs8: Secret) -> tuple[Secret, bytes]:
+        scalar, point = super().scalar(pkcs8)
+        self.given.append(scalar)
+        return scalar, point
+
+    def base64(self, text: Secret) -> Secret:
+        self.given.append(super().base64(text))
+        return self.given[-1]
 
 
 @pytest.fixture
@@ -223,13 +261,35 @@ async def test_when_none_is_free_the_directory_is_looked_at_again(containers: Pa
 
 
 @pytest.mark.anyio
-async def test_a_bad_container_is_told_to_the_unit_that_claimed_it(containers: Path) -> None:
-    (containers / FIRST / "irk_keyfob.key").write_bytes(b"")
-    source = await opened(containers)
-    for _ in range(2):
-        with pytest.raises(ContainerError, match="not 16 bytes in base64"):
-            await take(source, unit(1))
-    assert (await take(source, unit(2))).content == content_of(SECOND)
+async def test_a_damaged_container_is_set_aside_until_it_is_mended(containers: Path) -> None:
+    irk = containers / FIRST / "irk_keyfob.key"
+    whole = irk.read_bytes()
+    irk.write_bytes(b"")
+    pool = MemoryPool()
+    source = ContainerSource(containers, CERTIFICATES, KEYS, pool, VAULT)
+    await source.open()
+    assert (await take(source, unit(1))).content == content_of(SECOND)
+    (aside,) = pool.aside()
+    assert aside.content == content_of(FIRST)
+    assert "not 16 bytes in base64" in aside.reason
+    with pytest.raises(SourceError, match="no container is free; 1 are set aside"):
+        await take(source, unit(2))
+    irk.write_bytes(whole)
+    assert (await take(source, unit(2))).content == content_of(FIRST)
+    assert pool.aside() == []
+
+
+@pytest.mark.anyio
+async def test_content_that_must_not_be_issued_is_set_aside_and_wiped(containers: Path) -> None:
+    pool, vault = MemoryPool(), KeepingVault()
+    pool.reasons[content_of(FIRST).fesn] = "it has the key of another"
+    source = ContainerSource(containers, CERTIFICATES, KEYS, pool, vault)
+    await source.open()
+    lease = await take(source, unit(1))
+    assert lease.content == content_of(SECOND)
+    assert [one.reason for one in pool.aside()] == ["it has the key of another"]
+    held = [secret for secret in vault.given if any(secret.expose())]
+    assert held == list(lease.secrets)
 
 
 @pytest.mark.anyio

@@ -20,7 +20,7 @@ from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.sources import End, Parcel, Source
 from kfasync.errors import SourceError
 from kfasync.ledger.ledger import FILE_NAME, Ledger
-from kfasync.model import Content, Item, KeyCheckValues, KeySet, Lease, Unit
+from kfasync.model import Content, Fingerprint, Item, KeyCheckValues, KeySet, Lease, Unit
 from kfasync.secret import Secret
 from kfasync.sim.content import make_containers
 from kfasync.sim.faults import Fault, FaultKind
@@ -64,6 +64,11 @@ def unit(number: int, profile: str = PROFILE) -> Unit:
 
 def content(number: int) -> Content:
     return Content(f"1KM{number:05X}", f"{number:040X}")
+
+
+def digests(number: int) -> Fingerprint:
+    """The fingerprint of content that is like no other."""
+    return Fingerprint(f"key {number}", f"irk {number}", f"items {number}")
 
 
 def lease(lease_id: str, to: Unit, of: Content, items: tuple[Item, ...] = ()) -> Lease:

@@ -188,20 +188,29 @@ async def test_a_lease_that_ran_out_is_not_burned(tmp_path: Path) -> None:
     assert len(fob.log) == EXTERNAL_AUTHENTICATE
 
 
-async def test_a_broken_container_is_found_before_the_card_is_selected(tmp_path: Path) -> None:
+async def test_a_broken_container_is_set_aside_and_the_next_one_taken(tmp_path: Path) -> None:
     loaded = furnish(tmp_path)
     async with open_desk(loaded) as desk:
         broken = container_of(loaded, FIRST) / "irk_keyfob.key"
         broken.write_bytes(b"not base64")
+        record = (await attempt(desk, Fobs(loaded).make())).record
+        assert (record.disposition, record.fesn) == ("pass", SECOND)
+        (aside,) = desk.ledger.aside()
+        assert str(broken) in aside.reason
+        assert counts(desk) == {"CONSUMED": 1}
+
+
+async def test_without_a_whole_container_the_card_is_not_selected(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    async with open_desk(loaded) as desk:
+        for fesn in (FIRST, SECOND):
+            (container_of(loaded, fesn) / "irk_keyfob.key").write_bytes(b"not base64")
         conclusion = await attempt(desk, fob := Fobs(loaded).make())
-        assert (conclusion.record.disposition, conclusion.record.cause) == (
-            "error",
-            "ContainerError",
-        )
-        assert str(broken) in conclusion.record.message
+        assert (conclusion.record.disposition, conclusion.record.cause) == ("error", "SourceError")
+        assert "no container is free; 2 are set aside, the first: " in conclusion.record.message
         assert conclusion.verdict.exit_code == 3
         assert [header for header, _ in fob.log] == [GET_UID]
-        assert counts(desk) == {"FREE": 2}
+        assert counts(desk) == {}
 
 
 async def test_without_a_free_container_nothing_is_sent(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ from kfasync.model import Opening, Outcome, Touched, Unit
 from kfasync.sources.provider.source import ProviderSource
 
 class Register:
-    def adopt(self, unit, fence, content, *, pool, lease_id):
+    digest_key = bytes(32)
+
+    def adopt(self, unit, fence, content, fingerprint, *, pool, lease_id):
         self.content = content
 
 asked, profile = json.loads(sys.argv[1]), CardProfile(security_level=Level("33"))

@@ -17,9 +17,12 @@ import msgspec
 
 from kfasync.contracts.crypto import Vault
 from kfasync.contracts.sources import End, EndKind, Parcel, Register, SourceFacts
+from kfasync.core.dgi import Dgi
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError, UnitError
-from kfasync.model import Lease, Unit
-from kfasync.sources.provider.abi import Result
+from kfasync.model import Fingerprint, Lease, Unit
+from kfasync.secret import Secret
+from kfasync.sources.fingerprint import fingerprint, public_point
+from kfasync.sources.provider.abi import Result, breach
 from kfasync.sources.provider.context import PoolCounts
 from kfasync.sources.provider.host import DEADLINE_S, SEATS, ProviderHost
 
@@ -112,9 +115,27 @@ class ProviderSource:
             raise ValueError("a parcel of another source")
         lease = msgspec.structs.replace(parcel.lease, fence=uuid.uuid4().hex)
         self._register.adopt(
-            lease.unit, lease.fence, lease.content, pool=self.facts.pool, lease_id=lease.lease_id
+            lease.unit,
+            lease.fence,
+            lease.content,
+            self._fingerprint(lease),
+            pool=self.facts.pool,
+            lease_id=lease.lease_id,
         )
         return lease
+
+    def _fingerprint(self, lease: Lease) -> Fingerprint:
+        (scalar,) = (
+            item.value
+            for item in lease.items
+            if item.dgi == Dgi.PRIVATE_KEY and isinstance(item.value, Secret)
+        )
+        try:
+            point = public_point(scalar, self._vault)
+        except ValueError as error:
+            what = f"leased {lease.content.fesn} with a scalar that is none of P-256"
+            raise breach(self._host.facts.name, what) from error
+        return fingerprint(point, lease.items, self._register.digest_key)
 
     async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
         """Tell the library, one end after the other; it may be told twice.

@@ -16,7 +16,7 @@ from kfasync.model import Content, ContentState, Disposition, Mark, Outcome, Tou
 from kfasync.secret import Secret
 from kfasync.sources.provider.source import BREAKS_MAX, ProviderSource
 from tests.sources.provider.hosts import GUILTY, opening, secrets_of
-from tests.station.desks import take, uid, unit
+from tests.station.desks import digests, take, uid, unit
 
 pytestmark = pytest.mark.anyio
 
@@ -115,16 +115,29 @@ async def test_a_source_that_is_not_open_is_a_mistake_of_the_caller(tmp_path: Pa
 async def test_every_secret_is_made_by_the_vault_and_named_by_the_lease(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         lease = await take(here.source, unit(1))
-        assert [len(secret) for secret in here.vault.given] == [16, 16, 16, 32, 16]
+        # The last is what the public key was computed from.
+        assert [len(secret) for secret in here.vault.given] == [16, 16, 16, 32, 16, 67]
         assert lease.keys.dek is here.vault.given[2]
         for secret in lease.secrets:
             secret.wipe()
         assert not here.vault.holds_anything()
 
 
+async def test_content_that_was_issued_under_another_name_is_refused(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        first = await take(here.source, unit(1))
+        here.ledger.mark(first, Mark.BURNED)
+        parcel = await here.source.fetch(unit(2))
+        assert parcel.lease is not None
+        renamed = msgspec.structs.replace(parcel.lease, items=first.items)
+        with pytest.raises(SourceError, match="HOST0002 has the key and IRK of container HOST0001"):
+            here.source.adopt(Parcel(unit(2), renamed))
+        assert here.ledger.counts()[RESERVED] == 0
+
+
 async def test_content_that_is_another_fobs_is_refused(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
-        here.ledger.adopt(unit(2), "elsewhere", Content("HOST0007", "7".zfill(40)))
+        here.ledger.adopt(unit(2), "elsewhere", Content("HOST0007", "7".zfill(40)), digests(7))
         parcel = await here.source.fetch(unit(7))
         with pytest.raises(SourceError, match="the source issues twice") as caught:
             here.source.adopt(parcel)
