@@ -21,8 +21,8 @@ from pathlib import Path
 import msgspec
 
 from kfasync.klms import softhsm
+from kfasync.klms.depot import open_depot
 from kfasync.klms.development import Plan, make
-from kfasync.klms.server import open_depot
 from tests.klms.world import (
     AUTHORITIES,
     PROFILE,

@@ -14,9 +14,8 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ConfigError, ContainerError
 from kfasync.klms import faults as fault_parsing
 from kfasync.klms.config import load
+from kfasync.klms.depot import Depot, open_depot
 from kfasync.klms.development import EXPIRED, REVOKED, Plan, make
-from kfasync.klms.server import Depot, open_depot
-from kfasync.klms.server import serve as serve_until_stopped
 from kfasync.klms.stock import Authorities, Piece
 from kfasync.secret import Secret
 from kfasync.sources.container import list_visible, read_certificates, read_container
@@ -88,6 +87,9 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; each request is one line on stderr."""
+    # Here, and not above: no other command has to wait for an HTTP server to be imported.
+    from kfasync.klms.server import serve as serve_until_stopped
+
     loaded = load(config)
     faults = fault_parsing.Faults(
         fault_parsing.parse(fault or ()),

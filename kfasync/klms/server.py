@@ -3,94 +3,25 @@
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import NoReturn
 
-import msgspec
 import uvicorn
 
 from kfasync.errors import ConfigError
 from kfasync.klms.answer import Answers
 from kfasync.klms.app import KlmsApp
 from kfasync.klms.config import LoadedKlms
+from kfasync.klms.depot import Depot, open_depot
 from kfasync.klms.faults import Faults
-from kfasync.klms.kdf3 import Kdf3, MasterKey, MemoryKey
+from kfasync.klms.kdf3 import Kdf3
 from kfasync.klms.leases import Leases
 from kfasync.klms.peer import PeerProtocol
-from kfasync.klms.standing import Standing
-from kfasync.klms.stock import Stock
-from kfasync.klms.store import Store
 from kfasync.klms.tls import TlsContexts
-from kfasync.secret import Secret
 
 _GRACE_S = 2  # for the answers that are on their way when the server stops
 _KEEP_ALIVE_S = 300  # a lane may wait for its operator; a new handshake costs more than a socket
 _BACKLOG = 1024
-
-
-class Depot(msgspec.Struct, frozen=True):
-    """Pool and master key, opened together."""
-
-    store: Store
-    stock: Stock
-    standing: Standing
-    master: MasterKey
-
-
-@contextlib.contextmanager
-def open_depot(loaded: LoadedKlms) -> Iterator[Depot]:
-    """Open the pool under the master key.
-
-    Raises:
-        ConfigError: one of them cannot be used, or they do not belong together.
-    """
-    with contextlib.ExitStack() as stack:
-        master = _master(loaded, stack)
-        store = Store(loaded.pool)
-        stack.callback(store.close)
-        yield Depot(store, Stock(store, master), Standing(store), master)
-
-
-def _master(loaded: LoadedKlms, stack: contextlib.ExitStack) -> MasterKey:
-    hsm = loaded.config.hsm
-    if hsm is None:
-        return _memory_key(loaded.directory / (loaded.config.keys.master or ""))
-    try:
-        from kfasync.klms.hsm import TokenKey
-    except ImportError as error:
-        raise ConfigError(
-            "hsm", "[hsm] needs python-pkcs11; install it with `pip install 'kfasync[hsm]'`"
-        ) from error
-    return stack.enter_context(
-        TokenKey(
-            loaded.directory / hsm.module,
-            hsm.token,
-            hsm.label,
-            _text(loaded.directory / hsm.pin_file, "hsm.pin_file"),
-            None if hsm.softhsm_conf is None else loaded.directory / hsm.softhsm_conf,
-        )
-    )
-
-
-def _memory_key(path: Path) -> MemoryKey:
-    try:
-        return MemoryKey(Secret.from_hex(_text(path, "keys.master")))
-    except ValueError:
-        raise ConfigError(
-            "keys.master", f"{path}: not a master key of 32, 48 or 64 hex digits"
-        ) from None
-
-
-def _text(path: Path, key: str) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            key, f"{path}: cannot be read ({error.strerror}); {key} names it"
-        ) from error
-    except UnicodeDecodeError:
-        raise ConfigError(key, f"{path}: not UTF-8 text") from None
 
 
 def serve(loaded: LoadedKlms, faults: Faults, announce: Callable[[str, Depot], None]) -> None:

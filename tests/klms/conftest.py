@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kfasync.klms.depot import open_depot
 from kfasync.klms.development import Plan, make
-from kfasync.klms.server import open_depot
 from kfasync.klms.store import Store
 from tests.klms.world import AUTHORITIES, KILLS, PROFILE, ServerProcess, fill, make_pieces
 

@@ -6,8 +6,8 @@ import pytest
 
 from kfasync.errors import ConfigError
 from kfasync.klms import softhsm
+from kfasync.klms.depot import open_depot
 from kfasync.klms.development import Plan, make
-from kfasync.klms.server import open_depot
 from kfasync.klms.tls import make_context
 from kfasync.secret import Secret
 from tests.klms.test_kdf3 import by_hand

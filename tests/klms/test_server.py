@@ -12,12 +12,11 @@ import pytest
 
 from kfasync.errors import ConfigError
 from kfasync.klms.config import load
+from kfasync.klms.depot import open_depot
 from kfasync.klms.faults import Faults
-from kfasync.klms.server import _listen, open_depot, serve
+from kfasync.klms.server import _listen, serve
 from tests.klms.world import (
-    AID,
     AUTHORITIES,
-    PROFILE,
     WAIT_S,
     Recipient,
     ServerProcess,
@@ -196,35 +195,7 @@ def test_an_address_of_another_machine_is_one_sentence(directory: Path) -> None:
     assert "cannot listen on 192.0.2.1" in said
 
 
-@pytest.mark.parametrize(
-    ("master", "sentence"),
-    [(None, "cannot be read (No such file"), ("no hex", "not a master key"), ("0" * 32, "another")],
-)
-def test_a_wrong_master_key_is_one_sentence(
-    directory: Path, master: str | None, sentence: str
-) -> None:
-    path = directory / "master.key"
-    path.unlink()
-    if master is not None:
-        path.write_text(master)
-    said = refusal(directory / "klms.toml")
-    assert sentence in said
-    assert master is None or master not in said
-
-
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     # asyncio sets TCP_NODELAY only where the protocol is named; a lease takes 40 ms more without.
     with contextlib.closing(_listen("127.0.0.1", 0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP
-
-
-def test_a_depot_reads_what_the_server_wrote(directory: Path) -> None:
-    with ServerProcess(directory) as server, server.client() as station:
-        body = Recipient().request("04010203")
-        fesn = station.post("/v1/leases", json=body, headers=fresh_key()).json()["container"][
-            "fesn"
-        ]
-        with open_depot(load(directory / "klms.toml")) as depot:
-            (held,) = depot.standing.held(0)
-            assert (held.uid, held.aid, held.fesn) == ("04010203", AID, fesn)
-            assert depot.standing.counts(PROFILE).leased == 1

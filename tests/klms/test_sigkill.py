@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from kfasync.klms.config import load
-from kfasync.klms.server import open_depot
+from kfasync.klms.depot import open_depot
 from tests.klms.world import KILLS, PROFILE, WAIT_S, Recipient, ServerProcess, end, fresh_key
 
 SEED = int(os.environ.get("KLMS_SEED", "14"))
