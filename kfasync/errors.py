@@ -8,6 +8,7 @@
     │   ├── AnswerFormatError         an answer that is not what the standard says
     │   ├── IdentityError             the fob has no stable UID to be known by
     │   ├── CapabilityError           the profile asks for what the card does not announce
+    │   ├── UnprovedError             the fob is in FACTORY, and nothing proves that we did that
     │   └── ChannelError              the secure channel is dead for good
     │       ├── CryptogramError       the two sides hold different keys: never retry
     │       └── ResponseMacError      an answer was changed or invented on its way
@@ -79,6 +80,10 @@ class IdentityError(CardError):
 
 class CapabilityError(CardError):
     """The profile asks for a security level, mode or key version that the card does not offer."""
+
+
+class UnprovedError(CardError):
+    """The applet is in FACTORY already, and nothing proves that this station brought it there."""
 
 
 class ChannelError(CardError):

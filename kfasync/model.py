@@ -183,12 +183,30 @@ class Mark(enum.Enum):
     BURNED = "burned"  # the content belongs to this unit for ever
     LAST_SENT = "last-sent"  # the command that moves the applet to FACTORY may have arrived
     STILL_OPEN = "still-open"  # an earlier LAST_SENT did not arrive: the card takes STORE DATA
+    BEGUN = "begun"  # of a unit in doubt: a session may have begun, and the card have counted it
+    AUTHENTICATED = "authenticated"  # of a unit in doubt: that session was authenticated
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """The card as it was in the session that burned its content, or announced its last command.
+
+    ``begun`` and ``authenticated`` count the sessions of this station since then. ``recoverable``
+    is a person's word that nobody else has personalized the fob.
+    """
+
+    sequence_counter: int | None
+    key_diversification_data: bytes
+    atr: bytes
+    begun: int = 0
+    authenticated: int = 0
+    recoverable: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What earlier attempts may have done to this unit."""
+    """What earlier attempts may have done to this unit; ``earlier`` is None where nobody knows."""
 
     touched: Touched = Touched.NONE
+    earlier: Earlier | None = None
 
 
 class ContentState(enum.Enum):

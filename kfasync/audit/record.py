@@ -76,6 +76,27 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self, order="sorted").decode()
 
 
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided of a fob whose end nobody knew."""
+
+    record_version: int = RECORD_VERSION
+    attempt: str  # the name of this record
+    station: str
+    software: str
+    finished: str
+    uid: str
+    profile: str
+    fesn: str
+    spid: str
+    disposition: str = "resolved"
+    resolved_as: str  # "recoverable" or "fail"
+    message: str  # the reason that the person gave
+
+    def json(self) -> str:
+        """One line, keys in order."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
 def now() -> str:
     """The wall clock, in UTC, by RFC 3339."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")

@@ -15,6 +15,7 @@ from kfasync.cli import (
     demo,
     fob,
     klms,
+    ledger,
     provider,
     provision,
     readers,
@@ -40,6 +41,7 @@ for group, text in (
     (fob.app, "Simulated fobs."),
     (config.app, "Configuration files."),
     (provider.app, "The vendor's content-provider library."),
+    (ledger.app, "What is issued and unfinished, and a person's word on it."),
     (klms.app, "The reference key server."),
     (bench.app, "What things cost on this machine."),
 ):

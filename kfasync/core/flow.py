@@ -25,10 +25,20 @@ from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
 from kfasync.core import dgi, identity
 from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
-from kfasync.core.profile import CardProfile, UidSource
+from kfasync.core.profile import CardProfile, SequenceCounter, UidSource
 from kfasync.core.status import advise
-from kfasync.errors import AnswerFormatError, KfError, StatusWordError
-from kfasync.model import Lease, Mark, Opening, SessionFacts, Stage, Standing, Touched, Unit
+from kfasync.errors import AnswerFormatError, KfError, StatusWordError, UnitError, UnprovedError
+from kfasync.model import (
+    Earlier,
+    Lease,
+    Mark,
+    Opening,
+    SessionFacts,
+    Stage,
+    Standing,
+    Touched,
+    Unit,
+)
 
 ROUNDS_MAX = 256  # of GET RESPONSE: an extended answer in parts of 256 bytes
 
@@ -65,10 +75,11 @@ class NeedLease(msgspec.Struct, frozen=True):
 
 
 class Durable(msgspec.Struct, frozen=True):
-    """Do not go on before this is on disk; answered by None."""
+    """Do not go on before this is on disk; answered by None. ``facts`` are the session's."""
 
     lease: Lease
     mark: Mark
+    facts: SessionFacts | None = None
 
 
 R = TypeVar("R")
@@ -118,6 +129,7 @@ class Provisioning:
         self._path = path
         self._atr = atr
         self._host_challenge = host_challenge
+        self._earlier: Earlier | None = None
         self._step = 0
         self._steps = 0
         self.stage = Stage.READ_UID
@@ -139,6 +151,9 @@ class Provisioning:
             uid = yield from self._read_uid()
         lease, slot = yield from self._fetch(uid)
         try:
+            if self.touched is Touched.UNKNOWN:
+                # Before INITIALIZE UPDATE where that is possible: the card may count it.
+                yield Durable(lease, Mark.BEGUN)
             if opening is None:
                 opening = yield from self._begin()
             self.stage = Stage.INITIALIZE_UPDATE
@@ -147,6 +162,7 @@ class Provisioning:
             channel, commands = slot.open_and_wrap(opening, lease.items, self._profile.plan)
             self.facts = channel.facts
             try:
+                self._require_same_fob(channel.facts)
                 yield from self._deliver(channel, commands, lease)
             finally:
                 channel.close()
@@ -164,7 +180,7 @@ class Provisioning:
     def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
         self.unit = Unit(uid, self._profile.pad(uid), self._atr, self._profile.name)
         standing: Standing = yield Identified(self.unit)
-        self.touched = standing.touched
+        self.touched, self._earlier = standing.touched, standing.earlier
         self.stage = Stage.FETCH_KEYS
         lease: Lease = yield NeedLease(self.unit)
         self.lease = lease
@@ -204,24 +220,77 @@ class Provisioning:
         yield from self._demand(channel.external_authenticate, confidential=True)
         self.stage = Stage.PAYLOAD_DELIVERY
         in_doubt = self.touched is Touched.UNKNOWN
-        if not in_doubt:
-            yield Durable(lease, Mark.BURNED)
+        if in_doubt:
+            yield Durable(lease, Mark.AUTHENTICATED)
+        else:
+            yield Durable(lease, Mark.BURNED, channel.facts)
             self.touched = Touched.PARTIAL
         for block in blocks:
             sw = yield from self._store(channel, block)
             if sw == IN_FACTORY and in_doubt and not self.stored:
+                self._require_proof(channel.facts)
                 self.factory = self.recovered = True
                 return
             self._check(sw)
             if in_doubt and not self.stored:
-                yield Durable(lease, Mark.STILL_OPEN)
+                yield Durable(lease, Mark.STILL_OPEN, channel.facts)
                 self.touched = Touched.PARTIAL
             self.stored = True
         self.stage = Stage.LIFECYCLE_TRANSITION
-        yield Durable(lease, Mark.LAST_SENT)
+        yield Durable(lease, Mark.LAST_SENT, channel.facts)
         self.touched = Touched.UNKNOWN
         self._check((yield from self._store(channel, last)))
         self.factory = True
+
+    def _require_same_fob(self, facts: SessionFacts) -> None:
+        """A second fob of this UID shows itself by its diversification data or its counter."""
+        earlier = self._earlier
+        if earlier is None:
+            return
+        other = facts.key_diversification_data != earlier.key_diversification_data
+        if facts.sequence_counter is not None and earlier.sequence_counter is not None:
+            # The earlier session was authenticated, so that every card has counted it.
+            other |= facts.sequence_counter <= earlier.sequence_counter
+        if other:
+            raise UnitError(
+                "this is not the fob that was written to under this UID: its key diversification "
+                "data is another, or its sequence counter went back; nothing was sent to it"
+            )
+
+    def _require_proof(self, facts: SessionFacts) -> None:
+        """That the card is in FACTORY proves nothing: anybody may have brought it there.
+
+        Its sequence counter must be explained by the sessions of this station alone.
+        """
+        earlier, when = self._earlier, self._profile.sequence_counter
+        if earlier is not None and earlier.recoverable:
+            return
+        if earlier is None or None in (earlier.sequence_counter, facts.sequence_counter):
+            why = "the card has no sequence counter that could prove it"
+        elif self._atr != earlier.atr:
+            why = "its ATR is another"
+        else:
+            one_more = (earlier.sequence_counter or 0) + 1
+            possible = {
+                SequenceCounter.INITIALIZE_UPDATE: {one_more + earlier.begun},
+                SequenceCounter.EXTERNAL_AUTHENTICATE: {one_more + earlier.authenticated},
+                SequenceCounter.UNKNOWN: {
+                    one_more + earlier.begun,
+                    one_more + earlier.authenticated,
+                },
+            }[when]
+            if possible == {facts.sequence_counter}:
+                return
+            if len(possible) > 1:
+                why = (
+                    "a session in between was begun and not authenticated, and the profile does "
+                    "not say whether this card counts such a one (sequence_counter)"
+                )
+            else:
+                why = "its sequence counter counts a session that is not this station's"
+        raise UnprovedError(
+            f"the fob is in FACTORY, and it is not proved that this station brought it there: {why}"
+        )
 
     def _store(self, channel: SecureChannel, command: bytes) -> Flow[int]:
         answer = yield from self._transmit(command, confidential=True)

@@ -57,6 +57,14 @@ _LAYOUTS = {
 }
 
 
+class SequenceCounter(enum.Enum):
+    """When the card counts a session (GP Amendment D v1.2, 6.2.2.1, leaves it to the card)."""
+
+    UNKNOWN = "unknown"
+    INITIALIZE_UPDATE = "initialize-update"
+    EXTERNAL_AUTHENTICATE = "external-authenticate"
+
+
 class CardProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one kind of card is spoken to.
 
@@ -80,6 +88,7 @@ class CardProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     store_data_last_p1: str = "80"
     uid_source: UidSource = UidSource.GET_DATA
     uid_padding: UidPadding = UidPadding.RAW
+    sequence_counter: SequenceCounter = SequenceCounter.UNKNOWN
     post_personalization: tuple[str, ...] = ("00DB0000030A0101", "00DB0000030B0101")
 
     def __post_init__(self) -> None:

@@ -36,9 +36,11 @@ from kfasync.model import (
     Content,
     ContentState,
     Disposition,
+    Earlier,
     Fingerprint,
     Lease,
     Mark,
+    SessionFacts,
     Standing,
     Touched,
     Unit,
@@ -78,6 +80,9 @@ class Unfinished(msgspec.Struct, frozen=True):
     uid: str
     content: Content
     last_sent: bool
+    profile: str
+    since: str
+    recoverable: bool
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
@@ -310,7 +315,8 @@ class Ledger:
         if row is None or row["state"] == ContentState.RESERVED.value:
             return Standing()
         if row["state"] == ContentState.BURNED.value:
-            return Standing(Touched.UNKNOWN if row["last_sent"] else Touched.PARTIAL)
+            touched = Touched.UNKNOWN if row["last_sent"] else Touched.PARTIAL
+            return Standing(touched, _earlier(row))
         final = json.loads(final_record)
         uid = unit.uid.hex().upper()
         when = f"{final['finished']} as {row['fesn']} (record {row['attempt']})"
@@ -320,18 +326,25 @@ class Ledger:
             f"fob {uid} failed for good on {when}: {final['message']}; put it in the reject bin"
         )
 
-    def mark(self, lease: Lease, mark: Mark) -> None:
+    def mark(self, lease: Lease, mark: Mark, facts: SessionFacts | None = None) -> None:
         """Write down what is about to happen to the card; durable when this returns.
+
+        ``facts`` are those of the session, which a later one is compared with.
 
         Raises:
             LeaseExpiredError: the content is no longer this lease's.
         """
-        statement = statements.burn if mark is Mark.BURNED else statements.send_last
-        values = {**_held(lease), "at": _now()}
-        if mark is not Mark.BURNED:
-            values["sent"] = int(mark is Mark.LAST_SENT)
+        counted = facts is not None and facts.sequence_counter is not None
+        values: dict[str, str | int | None] = {
+            **_held(lease),
+            "at": _now(),
+            "sent": int(mark is Mark.LAST_SENT),
+            "new_counter": facts.sequence_counter if facts is not None and counted else None,
+            "new_diversification_data": facts.key_diversification_data.hex() if facts else None,
+            "new_atr": lease.unit.atr.hex(),
+        }
         changed = self._store.write(
-            lambda session: session.run(statement, values).rowcount, single=True
+            lambda session: session.run(_MARKS[mark], values).rowcount, single=True
         )
         if not changed:
             raise _taken_over(lease.content)
@@ -344,6 +357,41 @@ class Ledger:
         """
         self._store.write(lambda session: _finish(session, ending))
 
+    def resolve(
+        self, unfinished: Unfinished, attempt: str, record: str, *, recoverable: bool
+    ) -> None:
+        """A person's word on a fob whose end nobody knows, with its record.
+
+        ``recoverable``: nobody else has personalized it, and the next placing may finish it.
+        Otherwise it has failed for good, and its content is in quarantine.
+
+        Raises:
+            LedgerError: it is not unfinished any more.
+        """
+        values = {
+            "of_uid": unfinished.uid.lower(),
+            "of_profile": unfinished.profile,
+            "by_attempt": attempt,
+            "at": _now(),
+        }
+        statement = statements.resolve_recoverable if recoverable else statements.resolve_failed
+
+        def work(session: Session) -> None:
+            session.run(
+                statements.add_record,
+                {
+                    "new_attempt": attempt,
+                    "new_uid": unfinished.uid.lower(),
+                    "new_profile": unfinished.profile,
+                    "new_disposition": "resolved",
+                    "new_json": record,
+                },
+            )
+            if session.run(statement, values).rowcount != 1:
+                raise LedgerError(f"fob {unfinished.uid} is not in doubt")
+
+        self._store.write(work)
+
     # ------------------------------------------------------------------ looking back
 
     def unfinished(self) -> list[Unfinished]:
@@ -351,7 +399,12 @@ class Ledger:
         rows = self._store.read(lambda session: session.run(statements.burned).fetchall())
         return [
             Unfinished(
-                row["uid"].upper(), Content(row["fesn"], row["spid"]), bool(row["last_sent"])
+                uid=row["uid"].upper(),
+                content=Content(row["fesn"], row["spid"]),
+                last_sent=bool(row["last_sent"]),
+                profile=row["profile"],
+                since=row["changed_at"],
+                recoverable=bool(row["recoverable"]),
             )
             for row in rows
         ]
@@ -392,6 +445,28 @@ class Ledger:
         return self._store.read(
             lambda session: session.run(statements.records_after, values).fetchall()
         )
+
+
+_MARKS = {
+    Mark.BURNED: statements.burn,
+    Mark.LAST_SENT: statements.send_last,
+    Mark.STILL_OPEN: statements.send_last,
+    Mark.BEGUN: statements.begin,
+    Mark.AUTHENTICATED: statements.authenticate,
+}
+
+
+def _earlier(row: sqlite3.Row) -> Earlier | None:
+    if row["diversification_data"] is None:
+        return None  # burned by a version that did not write it down
+    return Earlier(
+        sequence_counter=row["sequence_counter"],
+        key_diversification_data=bytes.fromhex(row["diversification_data"]),
+        atr=bytes.fromhex(row["atr"]),
+        begun=row["begun"],
+        authenticated=row["authenticated"],
+        recoverable=bool(row["recoverable"]),
+    )
 
 
 _OPEN = (ContentState.RESERVED.value, ContentState.BURNED.value)

@@ -36,6 +36,14 @@ content = sa.Table(
     sa.Column("key_digest", sa.Text),
     sa.Column("irk_digest", sa.Text),
     sa.Column("items_digest", sa.Text),
+    # The card in the session that burned it, or announced its last command, and this station's
+    # sessions with it since then.
+    sa.Column("sequence_counter", sa.Integer),
+    sa.Column("diversification_data", sa.Text),
+    sa.Column("atr", sa.Text),
+    sa.Column("begun", sa.Integer),
+    sa.Column("authenticated", sa.Integer),
+    sa.Column("recoverable", sa.Integer),
     # A unit gets one content in its life, and a claim against that fails in the database.
     sa.UniqueConstraint("uid", "profile"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in ContentState)})"),
@@ -183,8 +191,10 @@ def _outbox_and_triggers(session: Session) -> None:
 
 
 def _fingerprints(session: Session) -> None:
-    for name in ("key_digest", "irk_digest", "items_digest"):
+    for name in ("key_digest", "irk_digest", "items_digest", "diversification_data", "atr"):
         session.plain(f"ALTER TABLE content ADD COLUMN {name} TEXT")
+    for name in ("sequence_counter", "begun", "authenticated", "recoverable"):
+        session.plain(f"ALTER TABLE content ADD COLUMN {name} INTEGER")
     for table in (set_aside, meta):
         _create_table(session, table)
     spid = sa.func.upper(content.c.spid)
@@ -217,7 +227,10 @@ def _make_digest_key(session: Session) -> None:
 
 
 # From the version that is the key to the next one.
-_MIGRATIONS: dict[int, Callable[[Session], None]] = {1: _outbox_and_triggers, 2: _fingerprints}
+_MIGRATIONS: dict[int, Callable[[Session], None]] = {
+    1: _outbox_and_triggers,
+    2: _fingerprints,
+}
 
 
 def _create_table(session: Session, table: sa.Table) -> None:

@@ -155,15 +155,39 @@ take_back = sa.delete(set_aside).where(set_aside.c.fesn == sa.bindparam("of_fesn
 
 # ------------------------------------------------------------------ what became of it
 
+_session: dict[str, Any] = {
+    "sequence_counter": sa.bindparam("new_counter"),
+    "diversification_data": sa.bindparam("new_diversification_data"),
+    "atr": sa.bindparam("new_atr"),
+    "begun": 0,
+    "authenticated": 0,
+    "recoverable": 0,
+}
 burn = (
     sa.update(content)
     .where(_lease, sa.or_(_state == _RESERVED, _state == _BURNED))
-    .values(state=_BURNED, **_changed)
+    .values(state=_BURNED, **_session, **_changed)
 )
 send_last = (
     sa.update(content)
     .where(_lease, _state == _BURNED)
-    .values(last_sent=sa.bindparam("sent"), **_changed)
+    .values(last_sent=sa.bindparam("sent"), **_session, **_changed)
+)
+begin = sa.update(content).where(_lease, _state == _BURNED).values(begun=content.c.begun + 1)
+authenticate = (
+    sa.update(content)
+    .where(_lease, _state == _BURNED)
+    .values(authenticated=content.c.authenticated + 1)
+)
+resolve_recoverable = (
+    sa.update(content)
+    .where(_unit, _state == _BURNED, content.c.last_sent == 1)
+    .values(recoverable=1, **_changed)
+)
+resolve_failed = (
+    sa.update(content)
+    .where(_unit, _state == _BURNED)
+    .values(state=_QUARANTINED, attempt=sa.bindparam("by_attempt"), **_changed)
 )
 consume = (
     sa.update(content)

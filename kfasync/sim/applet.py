@@ -86,6 +86,8 @@ class KeyFobApplet:
 
     Args:
         sequence_counter: as the previous session left it.
+        counts_begun: whether a session counts from INITIALIZE UPDATE on, or only when it was
+            authenticated; cards do either.
     """
 
     def __init__(
@@ -94,9 +96,11 @@ class KeyFobApplet:
         plan: FaultPlan,
         *,
         sequence_counter: int = 0,
+        counts_begun: bool = True,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.sequence_counter = sequence_counter
+        self._counts_begun = counts_begun
         self.tries_left = facts.tries
         self.lifecycle = Lifecycle.UNPERSONALIZED
         self.personalizations = 0
@@ -163,7 +167,9 @@ class KeyFobApplet:
             plain = len(self._facts.cplc) + 3 if command.ins == GET_DATA else 0
             return self._channel.wrapped_length(plain)
         if (command.cla, command.ins) == (0x80, 0x50):
-            return len(self._update_answer(b"", b"")) + 2 * size_of(self._facts.scp03_mode)
+            return len(self._update_answer(bytes(3), b"", b"")) + 2 * size_of(
+                self._facts.scp03_mode
+            )
         return 0
 
     def _initialize_update(self, command: Command) -> bytes:
@@ -181,8 +187,10 @@ class KeyFobApplet:
         if self.sequence_counter == SEQUENCE_COUNTER_MAX:
             # Going round to 0 would bring old challenges, and old session keys, back.
             raise Refusal(Sw.CONDITIONS_NOT_SATISFIED)
-        self.sequence_counter += 1
-        counter = self.sequence_counter.to_bytes(3)
+        number = self.sequence_counter + 1
+        if self._counts_begun:
+            self.sequence_counter = number
+        counter = number.to_bytes(3)
         if facts.is_challenge_pseudo_random:
             challenge = pseudo_random_challenge(
                 facts.keys.enc, counter, facts.aid, facts.scp03_mode
@@ -194,11 +202,10 @@ class KeyFobApplet:
         cryptogram = self._channel.card_cryptogram()
         if self._plan.now(FaultKind.WRONG_CRYPTOGRAM):
             cryptogram = _flip(cryptogram)
-        return self._update_answer(challenge, cryptogram)
+        return self._update_answer(counter, challenge, cryptogram)
 
-    def _update_answer(self, challenge: bytes, cryptogram: bytes) -> bytes:
+    def _update_answer(self, counter: bytes, challenge: bytes, cryptogram: bytes) -> bytes:
         facts = self._facts
-        counter = self.sequence_counter.to_bytes(3)
         if facts.layout in (Layout.REV3, Layout.REV3_WITH_GP_CONTEXT):
             information = bytes((SCP_IDENTIFIER,)) + counter + facts.kvn.to_bytes(2)
             counter = b""
@@ -220,6 +227,8 @@ class KeyFobApplet:
             self.tries_left -= 1
             raise Refusal(Sw.AUTHENTICATION_FAILED + self.tries_left) from refusal
         self.tries_left = self._facts.tries
+        if not self._counts_begun:
+            self.sequence_counter += 1
 
     def _secured(self, command: Command) -> tuple[bytes, int]:
         if self._channel is None:

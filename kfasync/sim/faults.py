@@ -55,6 +55,10 @@ class FaultPlan:
         self.commands = 0
         self._ahead = list(faults)
 
+    def add(self, fault: Fault) -> None:
+        """One more, behind those that are ahead."""
+        self._ahead.append(fault)
+
     def now(self, kind: FaultKind) -> Fault | None:
         """The fault of this kind that happens at this command; asking makes it happen."""
         for position, fault in enumerate(self._ahead):

@@ -43,6 +43,8 @@ class SimulatedFob:
         key_diversification_data: 10 bytes; default the UID, filled with zeros.
         cplc: 42 bytes; by default its serial number is made from the UID.
         sequence_counter: as the previous session left it.
+        counts_begun: whether a session counts from INITIALIZE UPDATE on, or only when it was
+            authenticated.
         tries: wrong host cryptograms in a row that lock the key set, 1 to 15.
         store_data_p1: P1 of STORE DATA, of the blocks before the last and of the last.
         faults: what will go wrong.
@@ -64,6 +66,7 @@ class SimulatedFob:
         cplc: bytes | None = None,
         atr: bytes = CONTACTLESS_ATR,
         sequence_counter: int = 0,
+        counts_begun: bool = True,
         tries: int = 10,
         store_data_p1: tuple[int, int] = (0x00, 0x80),
         timing: Timing = IMMEDIATE,
@@ -101,6 +104,7 @@ class SimulatedFob:
             ),
             self._plan,
             sequence_counter=sequence_counter,
+            counts_begun=counts_begun,
             random=random,
         )
         self._timing = timing
@@ -169,9 +173,13 @@ class SimulatedFob:
         """Wrong host cryptograms until the key set is locked; 0: it is."""
         return self._applet.tries_left
 
+    def plan(self, fault: Fault) -> None:
+        """One more fault that will happen."""
+        self._plan.add(fault)
+
     @property
     def sequence_counter(self) -> int:
-        """That of the last INITIALIZE UPDATE."""
+        """That of the last session that the card has counted."""
         return self._applet.sequence_counter
 
     @property

@@ -19,7 +19,7 @@ from kfasync.contracts.sources import End, EndKind, Parcel
 from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.errors import KfError, LeaseExpiredError
 from kfasync.ledger.ledger import Ending
-from kfasync.model import ContentState, Lease, Mark, Scp03Mode, Stage, Standing, Unit
+from kfasync.model import ContentState, Lease, Mark, Scp03Mode, SessionFacts, Stage, Standing, Unit
 from kfasync.station.desk import Desk
 from kfasync.station.journal import Journal
 from kfasync.station.policy import Verdict, judge, settle
@@ -95,8 +95,8 @@ class Attempt:
                 return self._identify(unit)
             case NeedLease(unit):
                 return self._lease(unit)
-            case Durable(lease, mark):
-                return self._write_down(lease, mark)
+            case Durable(lease, mark, facts):
+                return self._write_down(lease, mark, facts)
             case _:
                 assert_never(effect)
 
@@ -141,13 +141,14 @@ class Attempt:
             parcel = await self._desk.source.fetch(unit)
         return parcel  # noqa: RET504  # to a type checker a cancel scope may swallow errors
 
-    def _write_down(self, lease: Lease, mark: Mark) -> None:
+    def _write_down(self, lease: Lease, mark: Mark, facts: SessionFacts | None) -> None:
         expires = lease.expires_at_s
-        if mark is Mark.BURNED and expires is not None and time.monotonic() >= expires:
+        first = mark in (Mark.BURNED, Mark.AUTHENTICATED)
+        if first and expires is not None and time.monotonic() >= expires:
             raise LeaseExpiredError(
                 f"the lease of container {lease.content.fesn} ran out before the fob was ready"
             )
-        self._desk.ledger.mark(lease, mark)
+        self._desk.ledger.mark(lease, mark, facts)
 
     # ------------------------------------------------------------------ its end
 

@@ -42,6 +42,7 @@ layout = "auto"                   # "auto" "gp" "rev3"
 # store_data_last_p1 = "80"
 # uid_source = "get-data"         # "get-data" "key-diversification-data" "cplc"
 # uid_padding = "raw"             # "raw" "left" "right": to 10 bytes, for key diversification
+# sequence_counter = "unknown"    # "initialize-update" "external-authenticate": when it counts
 # challenge_aid = ""              # where the card's pseudo-random challenge is over another AID
 # post_personalization = ["00DB0000030A0101", "00DB0000030B0101"]
 

@@ -92,7 +92,7 @@ class Lane:
                 break  # it is gone; what happened to it while it was there still stands
             last = result
             self._conclude(result)
-            if result.verdict.disposition not in _RESUMABLE:
+            if result.verdict.disposition not in _RESUMABLE or not result.verdict.again:
                 break
         return last or result
 

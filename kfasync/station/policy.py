@@ -20,6 +20,7 @@ from kfasync.errors import (
     SourceError,
     StatusWordError,
     UnitError,
+    UnprovedError,
 )
 from kfasync.model import ContentState, Disposition, Outcome, Stage, Touched
 
@@ -53,6 +54,7 @@ class Verdict(msgspec.Struct, frozen=True):
     lane: LaneRule
     sw: int | None = None
     exit_code: int = 1
+    again: bool = True  # whether the fob may be tried again at once, if it may be at all
 
     @property
     def outcome(self) -> Outcome:
@@ -76,6 +78,15 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
         )
     if isinstance(error, LinkError):
         return _torn(attempt.touched, error)
+    if isinstance(error, UnprovedError):
+        return Verdict(
+            Disposition.IN_DOUBT,
+            type(error).__name__,
+            str(error),
+            "Put the fob aside and call the line lead: `kfasync ledger resolve` decides.",
+            LaneRule.GOES_ON,
+            again=False,
+        )
     disposition, action, lane = next(
         (row for kind, row in _TABLE if isinstance(error, kind)), _OTHERWISE
     )

@@ -14,6 +14,7 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ChannelError, KfError, LinkError
 from kfasync.model import (
+    Earlier,
     Item,
     KeyCheckValues,
     KeySet,
@@ -135,7 +136,7 @@ class Attempt:
     """One attempt on one fob.
 
     Args:
-        standing: what earlier attempts may have done.
+        standing: what earlier attempts may have done, the last of them in the fob's last session.
         forged: answers from somebody else, by the number of the exchange from 1; the fob
             never sees these commands.
         changed: answers that are changed on their way back from the fob.
@@ -165,7 +166,10 @@ class Attempt:
         self._fob = fob
         self._keys = keys
         self._items = tuple(items)
-        self._standing = standing
+        known = standing is not Touched.NONE
+        data = fob.uid.ljust(10, b"\0")
+        earlier = Earlier(fob.sequence_counter, data, fob.atr) if known else None
+        self._standing = Standing(standing, earlier)
         self._forged = forged or {}
         self._changed = changed or {}
         self._failing = failing or {}
@@ -229,7 +233,7 @@ class Attempt:
             case Exchange(command):
                 return self._exchange(command)
             case Identified():
-                return Standing(self._standing)
+                return self._standing
             case NeedLease(unit):
                 return Lease("lease-1", unit, CONTAINER.content, self._keys, self._items, ())
             case Durable():

@@ -68,7 +68,7 @@ def test_the_template_says_what_the_defaults_are() -> None:
 
 def test_what_the_template_comments_out_is_the_default_too() -> None:
     commented = rf"(?m)^# (?!kcv|reader|{PROVIDER})(\w+ = )"
-    assert len(re.findall(commented, TEMPLATE)) == 9
+    assert len(re.findall(commented, TEMPLATE)) == 10
     whole, plain = parse(re.sub(commented, r"\1", TEMPLATE)), parse(TEMPLATE)
     assert whole.station == plain.station
     assert whole.crypto == plain.crypto
@@ -160,36 +160,36 @@ WRONG = [
     ('# store_data_last_p1 = "80"', 'store_data_last_p1 = "8"', "card.store_data_last_p1", 16, ""),
     ('# uid_source = "get-data" ', 'uid_source = "atr" ', "card.uid_source", 17, "cplc"),
     ('# uid_padding = "raw" ', 'uid_padding = "none" ', "card.uid_padding", 18, "left"),
-    ('# challenge_aid = "" ', 'challenge_aid = "0" ', "card.challenge_aid", 19, "not hex digits"),
-    (POST, 'post_personalization = ["00DB"]', "card.post_personalization", 20, "4 to 261"),
-    (POST, 'post_personalization = "00DB0000"', "card.post_personalization", 20, "`array`"),
-    ("# [[lane]] ", "[[lane]] ", "lane.0.reader", 22, "missing required field `reader`"),
-    ("# [[lane]] ", "[[lane]]\nreader = 5 ", "lane.0.reader", 23, "Expected `str`"),
-    ("# [[lane]] ", '[[lane]]\nreader = "A"\nslot = 1 ', "lane.0.slot", 24, "known here: reader"),
+    ('# challenge_aid = "" ', 'challenge_aid = "0" ', "card.challenge_aid", 20, "not hex digits"),
+    (POST, 'post_personalization = ["00DB"]', "card.post_personalization", 21, "4 to 261"),
+    (POST, 'post_personalization = "00DB0000"', "card.post_personalization", 21, "`array`"),
+    ("# [[lane]] ", "[[lane]] ", "lane.0.reader", 23, "missing required field `reader`"),
+    ("# [[lane]] ", "[[lane]]\nreader = 5 ", "lane.0.reader", 24, "Expected `str`"),
+    ("# [[lane]] ", '[[lane]]\nreader = "A"\nslot = 1 ', "lane.0.slot", 25, "known here: reader"),
     (
         "# [[lane]] ",
         '[[lane]]\nreader = "A"\n[[lane]]\nreader = 5 ',
         "lane.1.reader",
-        25,
+        26,
         "Expected `str`",
     ),
-    ("# [[lane]] ", '[lane]\nreader = "A" ', "lane", 22, "Expected `array`"),
-    ('kind = "containers"', 'kind = "usb"', "source.kind", 26, "choose one of containers"),
-    ('path = "fixtures/containers" ', "path = 1 ", "source.path", 27, "Expected `str`"),
-    ('path = "fixtures/containers" ', "# ", "source.path", 25, "missing required field"),
-    ("[source.keys]", "[keys]", "source.keys", 25, "missing required field `keys`"),
-    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}"', "source.keys", 30, "not all 16, all 24 or all 32"),
-    (f'dek = "{DEK}"', 'dek = ""', "source.keys", 30, "not all 16, all 24 or all 32"),
-    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}xx"', "source.keys.enc", 31, "32 characters that are"),
-    (f'enc = "{ENC}"', "enc = 8", "source.keys.enc", 31, "hex digits in quotes"),
-    (f'enc = "{ENC}"', f'enc = ["{ENC}"]', "source.keys.enc", 31, "hex digits in quotes"),
-    (f'enc = "{ENC}"', "", "source.keys.enc", 30, "missing required field"),
-    (KCV, 'kcv = { enc = "x", mac = "000000", dek = "000000" } ', "source.keys.kcv.enc", 34, "six"),
-    (KCV, 'kcv = { enc = "000000", mac = "000000" } ', "source.keys.kcv.dek", 34, "missing"),
-    (KCV, 'kcv = "000000" ', "source.keys.kcv", 34, "Expected `object"),
-    ('path = "auto" ', 'path = "fast" ', "crypto.path", 45, "one of auto, native, native-"),
-    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 45, "known here: path"),
-    ("[crypto]", "[web]", "web", 44, "known here: station, source"),
+    ("# [[lane]] ", '[lane]\nreader = "A" ', "lane", 23, "Expected `array`"),
+    ('kind = "containers"', 'kind = "usb"', "source.kind", 27, "choose one of containers"),
+    ('path = "fixtures/containers" ', "path = 1 ", "source.path", 28, "Expected `str`"),
+    ('path = "fixtures/containers" ', "# ", "source.path", 26, "missing required field"),
+    ("[source.keys]", "[keys]", "source.keys", 26, "missing required field `keys`"),
+    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}"', "source.keys", 31, "not all 16, all 24 or all 32"),
+    (f'dek = "{DEK}"', 'dek = ""', "source.keys", 31, "not all 16, all 24 or all 32"),
+    (f'enc = "{ENC}"', f'enc = "{ENC[:-2]}xx"', "source.keys.enc", 32, "32 characters that are"),
+    (f'enc = "{ENC}"', "enc = 8", "source.keys.enc", 32, "hex digits in quotes"),
+    (f'enc = "{ENC}"', f'enc = ["{ENC}"]', "source.keys.enc", 32, "hex digits in quotes"),
+    (f'enc = "{ENC}"', "", "source.keys.enc", 31, "missing required field"),
+    (KCV, 'kcv = { enc = "x", mac = "000000", dek = "000000" } ', "source.keys.kcv.enc", 35, "six"),
+    (KCV, 'kcv = { enc = "000000", mac = "000000" } ', "source.keys.kcv.dek", 35, "missing"),
+    (KCV, 'kcv = "000000" ', "source.keys.kcv", 35, "Expected `object"),
+    ('path = "auto" ', 'path = "fast" ', "crypto.path", 46, "one of auto, native, native-"),
+    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 46, "known here: path"),
+    ("[crypto]", "[web]", "web", 45, "known here: station, source"),
 ]
 
 
@@ -237,9 +237,9 @@ def test_what_is_wrong_with_a_provider_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("[crypto]", "[crypto", "line 44"),
+        ("[crypto]", "[crypto", "line 45"),
         ('data_dir = "var" ', 'id = "x" ', "Cannot overwrite a value"),
-        (f'enc = "{ENC}"', f"enc = {ENC}", "line 31"),
+        (f'enc = "{ENC}"', f"enc = {ENC}", "line 32"),
     ],
 )
 def test_what_is_not_toml_is_said_with_its_line(old: str, new: str, sentence: str) -> None:

@@ -377,7 +377,7 @@ async def test_nothing_is_sent_to_a_fob_that_failed_for_good(tmp_path: Path) -> 
 async def test_two_fobs_of_one_uid_never_hold_the_same_content(tmp_path: Path) -> None:
     async with floor(furnish(tmp_path), ["A", "B"]) as place:
         first = place.fobs.faulty(FaultKind.SLOW, BLOCK_5, delay_s=AGES_S)
-        twin = place.fobs.make(uid=first.uid)
+        twin = place.fobs.make(uid=first.uid, sequence_counter=5)
         place.readers.place("A", first)
         await place.until("A", LaneState.WORKING, step=BLOCK_5)
         refused = await place.serve("B", twin)
@@ -408,10 +408,10 @@ async def test_a_refused_twin_does_not_give_away_what_the_first_has_reserved(
 
 
 async def test_a_bound_uid_takes_its_content_to_whoever_shows_it(tmp_path: Path) -> None:
-    """A copied UID is beyond the station; that it gets one content and not two is not."""
+    """A fob copied with all that it says is beyond the station; that one content goes to it is not."""
     async with floor(furnish(tmp_path)) as place:
         first = place.fobs.faulty(FaultKind.TORN_AFTER, LAST_BLOCK)
-        twin = place.fobs.make(uid=first.uid)
+        twin = place.fobs.make(uid=first.uid, sequence_counter=5)
         assert (await place.serve("A", first)).fesn == FIRST
         assert (await place.serve("A", twin)).fesn == FIRST
         assert (await place.serve("A", first)).disposition == "already-provisioned"
