@@ -408,7 +408,7 @@ async def test_a_refused_twin_does_not_give_away_what_the_first_has_reserved(
 
 
 async def test_a_bound_uid_takes_its_content_to_whoever_shows_it(tmp_path: Path) -> None:
-    """A fob copied with all that it says is beyond the station; that one content goes to it is not."""
+    """A fob copied with all that it says is beyond the station; it gets one content and not two."""
     async with floor(furnish(tmp_path)) as place:
         first = place.fobs.faulty(FaultKind.TORN_AFTER, LAST_BLOCK)
         twin = place.fobs.make(uid=first.uid, sequence_counter=5)
