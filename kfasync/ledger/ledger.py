@@ -207,7 +207,8 @@ class Ledger:
         def work(session: Session) -> str | None:
             return _identify(session, unit, fence, content, fingerprint)
 
-        return self._store.write(work, durable=False)
+        # One statement, unless there is something to explain, and that is looked up.
+        return self._store.write(work, durable=False, single=True)
 
     def set_aside(self, unit: Unit, fence: str, content: Content, reason: str, stamp: str) -> bool:
         """This claimed content must not be issued until its ``stamp`` changes.
@@ -529,6 +530,8 @@ def _identify(
         "new_irk": fingerprint.irk,
         "new_items": fingerprint.items,
     }
+    if session.run(statements.identify, values).rowcount:
+        return None
     own = session.run(statements.holder, values).fetchone()
     if own is None or own["lease_id"] != fence:
         raise _taken_over(content)
@@ -539,25 +542,22 @@ def _identify(
             "it has changed under its name; put the original back and place the fob again"
         )
     twin = session.run(statements.twin, values).fetchone()
-    if twin is not None:
-        same = [
-            word
-            for word, mine, theirs in (
-                ("key", fingerprint.key, twin["key_digest"]),
-                ("SPID", content.spid.upper(), twin["spid"].upper()),
-                ("IRK", fingerprint.irk, twin["irk_digest"]),
-            )
-            if mine == theirs
-        ]
-        reason = (
-            f"container {content.fesn} has the {' and '.join(same)} of container {twin['fesn']}, "
-            f"which is fob {twin['uid'].upper()}'s"
+    same = [
+        word
+        for word, mine, theirs in (
+            ("key", fingerprint.key, twin["key_digest"]),
+            ("SPID", content.spid.upper(), twin["spid"].upper()),
+            ("IRK", fingerprint.irk, twin["irk_digest"]),
         )
-        if burned:
-            raise SourceError(f"{reason}; have both fobs checked")
-        return reason
-    session.run(statements.identify, values)
-    return None
+        if mine == theirs
+    ]
+    reason = (
+        f"container {content.fesn} has the {' and '.join(same)} of container {twin['fesn']}, "
+        f"which is fob {twin['uid'].upper()}'s"
+    )
+    if burned:
+        raise SourceError(f"{reason}; have both fobs checked")
+    return reason
 
 
 def _taken_over(content: Content) -> LeaseExpiredError:

@@ -124,7 +124,11 @@ DIGEST_KEY = "digest-key"
 
 # Content is what it is: the same key, SPID or IRK is burned once, whatever it is called.
 _BURNED = "state IN ('BURNED', 'CONSUMED', 'QUARANTINED')"
+# Beside those, which hold burned content alone, what looks for a twin needs all of it.
 INDEXES = (
+    "CREATE INDEX content_by_key ON content (key_digest)",
+    "CREATE INDEX content_by_irk ON content (irk_digest)",
+    "CREATE INDEX content_by_spid ON content (upper(spid))",
     f"CREATE UNIQUE INDEX content_key ON content (key_digest) WHERE {_BURNED}",
     f"CREATE UNIQUE INDEX content_irk ON content (irk_digest) WHERE {_BURNED}",
     f"CREATE UNIQUE INDEX content_spid ON content (upper(spid)) WHERE {_BURNED}",

@@ -121,19 +121,34 @@ standing = sa.select(content).where(_unit)
 
 # ------------------------------------------------------------------ what it is
 
-# Other content that has been issued, or is about to be, and is the same by what it is.
-twin = sa.select(content).where(
-    content.c.fesn != sa.bindparam("of_fesn"),
-    _state != _FREE,
-    sa.or_(
-        content.c.key_digest == sa.bindparam("new_key"),
-        content.c.irk_digest == sa.bindparam("new_irk"),
-        sa.func.upper(content.c.spid) == sa.func.upper(sa.bindparam("of_spid", type_=sa.Text)),
-    ),
+# Other content that has been issued, or is about to be, and is the same by what it is. Three
+# searches and not one with OR, for which SQLite would walk through the whole pool.
+_other = content.alias("other")
+_same = sa.union_all(
+    *(
+        sa.select(_other.c.fesn).where(
+            condition, _other.c.fesn != sa.bindparam("of_fesn"), _other.c.state != _FREE
+        )
+        for condition in (
+            _other.c.key_digest == sa.bindparam("new_key"),
+            _other.c.irk_digest == sa.bindparam("new_irk"),
+            sa.func.upper(_other.c.spid) == sa.func.upper(sa.bindparam("of_spid", type_=sa.Text)),
+        )
+    )
 )
+twin = sa.select(content).where(content.c.fesn.in_(_same))
+# Nothing is changed when it has a twin, or is burned and was another thing then.
 identify = (
     sa.update(content)
-    .where(_lease)
+    .where(
+        _lease,
+        sa.or_(
+            _state != _BURNED,
+            content.c.items_digest.is_(None),
+            content.c.items_digest == sa.bindparam("new_items"),
+        ),
+        ~sa.exists(_same.subquery().select()),
+    )
     .values(
         key_digest=sa.bindparam("new_key"),
         irk_digest=sa.bindparam("new_irk"),
