@@ -169,7 +169,7 @@ class Attempt:
         known = standing is not Touched.NONE
         data = fob.uid.ljust(10, b"\0")
         earlier = Earlier(fob.sequence_counter, data, fob.atr) if known else None
-        self._standing = Standing(standing, earlier)
+        self.standing = Standing(standing, earlier)
         self._forged = forged or {}
         self._changed = changed or {}
         self._failing = failing or {}
@@ -233,7 +233,7 @@ class Attempt:
             case Exchange(command):
                 return self._exchange(command)
             case Identified():
-                return self._standing
+                return self.standing
             case NeedLease(unit):
                 return Lease("lease-1", unit, CONTAINER.content, self._keys, self._items, ())
             case Durable():

@@ -21,8 +21,10 @@ from kfasync.errors import (
     SourceError,
     SourceUnavailableError,
     StatusWordError,
+    UnitError,
+    UnprovedError,
 )
-from kfasync.model import KeyCheckValues, Scp03Mode, Stage, Touched
+from kfasync.model import KeyCheckValues, Scp03Mode, Stage, Standing, Touched
 from kfasync.sim.applet import Lifecycle, Transport
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
@@ -493,6 +495,47 @@ def test_in_doubt_and_in_factory_is_recovered_without_a_second_writing() -> None
     assert again.words == [*IN_DOUBT, "E2", "DB", "DB"]
     assert again.state.recovered
     assert not again.state.stored
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"atr": b"another"}, "its ATR is another"),
+        ({"sequence_counter": None}, "no sequence counter"),
+        ({"sequence_counter": 0}, "a session that is not this station's"),
+        ({"begun": 1, "authenticated": 1}, "a session that is not this station's"),
+        ({"begun": 1}, "was begun and not authenticated"),
+    ],
+)
+def test_in_factory_without_proof_stays_in_doubt(changes: dict[str, object], why: str) -> None:
+    card = fob(Fault(TORN_AFTER, at=LAST))
+    Attempt(card).failed(LinkError)
+    again = Attempt(card, standing=UNKNOWN)
+    assert again.standing.earlier is not None
+    earlier = msgspec.structs.replace(again.standing.earlier, **changes)
+    again.standing = Standing(UNKNOWN, earlier)
+    assert why in str(again.failed(UnprovedError))
+    assert (again.state.touched, again.state.factory) == (UNKNOWN, False)
+    # Until a person says that nobody else has written to it.
+    again = Attempt(card, standing=UNKNOWN)
+    again.standing = Standing(UNKNOWN, msgspec.structs.replace(earlier, recoverable=True))
+    assert again.passed().state.recovered
+
+
+@pytest.mark.parametrize("touched", [PARTIAL, UNKNOWN])
+@pytest.mark.parametrize(
+    "changes", [{"sequence_counter": 1}, {"key_diversification_data": b"another fob"}]
+)
+def test_another_fob_of_the_same_uid_is_refused_before_it_is_authenticated(
+    touched: Touched, changes: dict[str, object]
+) -> None:
+    attempt = Attempt(card := fob(), standing=touched)
+    assert attempt.standing.earlier is not None
+    earlier = msgspec.structs.replace(attempt.standing.earlier, **changes)
+    attempt.standing = Standing(touched, earlier)
+    attempt.failed(UnitError)
+    assert len(card.log) == INITIALIZE_UPDATE
+    attempt.require_secrets_forgotten()
 
 
 def test_in_doubt_and_still_open_is_written_from_the_start() -> None:
