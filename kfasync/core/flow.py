@@ -12,6 +12,9 @@ simulated fob, and by hand in a test.
     LIFECYCLE_TRANSITION    STORE DATA, last and empty
     POST_PERSONALIZATION    raw commands, outside secure messaging
 
+Of a unit in doubt, Durable(BEGUN) comes before INITIALIZE UPDATE and Durable(AUTHENTICATED) in
+the place of BURNED: the sessions of this station have to explain the card's sequence counter.
+
 Nothing is sent to the card before its content and keys are there and have been checked,
 except what it takes to learn who it is. BURNED is durable before the first STORE DATA.
 """
@@ -151,11 +154,12 @@ class Provisioning:
             uid = yield from self._read_uid()
         lease, slot = yield from self._fetch(uid)
         try:
-            if self.touched is Touched.UNKNOWN:
-                # Before INITIALIZE UPDATE where that is possible: the card may count it.
-                yield Durable(lease, Mark.BEGUN)
             if opening is None:
                 opening = yield from self._begin()
+            elif self.touched is Touched.UNKNOWN:
+                # Late, for only this session has told who the fob is. What is lost in between
+                # leaves a counter that nobody can explain, and that is the safe side.
+                yield Durable(lease, Mark.BEGUN)
             self.stage = Stage.INITIALIZE_UPDATE
             # All of it is wrapped before any of it is sent: content that cannot be written is
             # found while the card is still untouched.
@@ -198,6 +202,8 @@ class Provisioning:
         aid = bytes.fromhex(profile.aid)
         select = CommandApdu(0x00, 0xA4, 0x04, 0x00, data=aid, le=SHORT_LE_MAX)
         fci = (yield from self._demand(select.encode())).data
+        if self.lease is not None and self.touched is Touched.UNKNOWN:
+            yield Durable(self.lease, Mark.BEGUN)  # from here on the card may have counted it
         command = CommandApdu(
             0x80, 0x50, profile.key_version, 0x00, data=self._host_challenge, le=SHORT_LE_MAX
         )

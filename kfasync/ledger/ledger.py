@@ -335,12 +335,11 @@ class Ledger:
         Raises:
             LeaseExpiredError: the content is no longer this lease's.
         """
-        counted = facts is not None and facts.sequence_counter is not None
         values: dict[str, str | int | None] = {
             **_held(lease),
             "at": _now(),
             "sent": int(mark is Mark.LAST_SENT),
-            "new_counter": facts.sequence_counter if facts is not None and counted else None,
+            "new_counter": facts.sequence_counter if facts else None,
             "new_diversification_data": facts.key_diversification_data.hex() if facts else None,
             "new_atr": lease.unit.atr.hex(),
         }

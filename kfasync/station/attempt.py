@@ -143,7 +143,8 @@ class Attempt:
 
     def _write_down(self, lease: Lease, mark: Mark, facts: SessionFacts | None) -> None:
         expires = lease.expires_at_s
-        first = mark in (Mark.BURNED, Mark.AUTHENTICATED)
+        # The first of each way to the first STORE DATA, and of one in doubt before its session.
+        first = mark in (Mark.BURNED, Mark.BEGUN, Mark.AUTHENTICATED)
         if first and expires is not None and time.monotonic() >= expires:
             raise LeaseExpiredError(
                 f"the lease of container {lease.content.fesn} ran out before the fob was ready"

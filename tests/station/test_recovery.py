@@ -15,7 +15,9 @@ from tests.station.desks import (
     BLOCK_5,
     EXTERNAL_AUTHENTICATE,
     FIRST_BLOCK,
+    GET_UID,
     LAST_BLOCK,
+    ExpiringSource,
     Floor,
     floor,
     furnish,
@@ -26,6 +28,7 @@ from tests.station.desks import (
 pytestmark = pytest.mark.anyio
 
 LOST = Fault(FaultKind.TORN_AFTER, LAST_BLOCK)  # FACTORY was reached, and nobody heard of it
+SELECT = bytes.fromhex("00A40400")
 COUNTS = {"initialize-update": True, "external-authenticate": False}
 
 
@@ -89,6 +92,20 @@ async def test_while_it_is_unknown_when_a_card_counts_a_begun_session_proves_not
         assert [record.disposition for record in records] == ["in-doubt"] * 2
         assert records[1].cause == "UnprovedError"
         assert "was begun and not authenticated" in records[1].message
+
+
+async def test_an_expired_lease_begins_no_session_with_a_fob_in_doubt(tmp_path: Path) -> None:
+    loaded = knowing(tmp_path)
+    async with floor(loaded) as place:
+        fob = place.fobs.make(LOST)
+        await lose(place, fob)
+    sent = len(fob.log)
+    async with floor(loaded, around=ExpiringSource) as place:
+        record = await place.serve("A", fob)
+        assert (record.disposition, record.cause) == ("in-doubt", "LeaseExpiredError")
+    assert {header for header, _ in fob.log[sent:]} == {GET_UID, SELECT}
+    async with floor(loaded) as place:  # no session was begun that the counter would not know
+        assert (await place.serve("A", fob)).disposition == "recovered"
 
 
 async def test_a_card_without_a_counter_proves_nothing(tmp_path: Path) -> None:

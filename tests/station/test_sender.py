@@ -139,7 +139,7 @@ async def test_a_step_ends_however_slow_the_source_is(office: Office) -> None:
         await anyio.sleep(0.01)
         return [SourceUnavailableError("it crashed") for _ in ends]
 
-    office.listener.tell = slowly  # type: ignore[method-assign]
+    office.listener.tell = slowly  # type: ignore[method-assign]  # one source that is slow
     for number in range(3):
         office.end(number, f"L{number}")
     with anyio.fail_after(PATIENCE_S):
