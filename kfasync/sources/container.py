@@ -193,7 +193,10 @@ def _visible(directory: Path) -> list[str]:
 
 
 def _require_exact_files(path: Path) -> None:
-    _require_inside(path)
+    try:
+        _status(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     expected = {_FESN, _IRK, _PRIVATE_KEY, _DEVICE_CERTIFICATE}
     names = {entry.name for entry in list_visible(path)}
     for name in sorted(expected - names):
@@ -283,9 +286,8 @@ def _read_secret(path: Path, vault: Vault) -> Secret:
 @contextmanager
 def _opened(path: Path, limit: int) -> Iterator[tuple[io.FileIO, int]]:
     """An unbuffered file and its size."""
-    _require_inside(path)
     try:
-        status = path.stat()
+        status = _status(path)
         # Asked before it is opened: opening a FIFO waits until somebody writes into it.
         if not stat.S_ISREG(status.st_mode):
             raise ContainerError(path, "not a regular file; put the file itself there")
@@ -297,14 +299,15 @@ def _opened(path: Path, limit: int) -> Iterator[tuple[io.FileIO, int]]:
         raise _unreadable(path, error) from error
 
 
-def _require_inside(path: Path) -> None:
-    """Refuse a symbolic link that leads out of its directory."""
-    try:
-        real, parent = (os.path.realpath(one, strict=True) for one in (path, path.parent))
-    except OSError as error:
-        raise _unreadable(path, error) from error
+def _status(path: Path) -> os.stat_result:
+    """Of what stands there; a symbolic link that leads out of its directory is refused."""
+    status = path.lstat()
+    if not stat.S_ISLNK(status.st_mode):
+        return status
+    real, parent = (os.path.realpath(one, strict=True) for one in (path, path.parent))
     if not Path(real).is_relative_to(parent):
         raise ContainerError(path, "a symbolic link out of its directory; put a copy there")
+    return path.stat()
 
 
 def _unreadable(path: Path, error: OSError) -> ContainerError:

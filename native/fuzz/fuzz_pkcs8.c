@@ -19,17 +19,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const exact der = exact_copy(data, (uint32_t)size);
     const exact scalar = exact_new(SCALAR_SIZE);
     uint8_t point[65];
-    const int32_t result = kf_pkcs8_scalar(der.data, der.size, scalar.data);
+    const int32_t result = kf_pkcs8_scalar(der.data, der.size, scalar.data, point);
 
     CLAIM(result == KF_OK || result == KF_E_FORMAT || result == KF_E_SCALAR);
     if (result == KF_OK) {
         CLAIM(holds(der, scalar.data));
-        CLAIM(kf_p256_public(scalar.data, point) == KF_OK);
+        uint8_t computed[65];
+        CLAIM(kf_p256_public(scalar.data, computed) == KF_OK);
+        CLAIM(memcmp(point, computed, sizeof point) == 0);
         /* Strict: no byte may be missing, and none may follow. */
         uint8_t other[SCALAR_SIZE];
-        CLAIM(kf_pkcs8_scalar(der.data, der.size - 1, other) == KF_E_FORMAT);
+        CLAIM(kf_pkcs8_scalar(der.data, der.size - 1, other, computed) == KF_E_FORMAT);
     } else {
-        CLAIM(is_zero(scalar.data, SCALAR_SIZE));
+        CLAIM(is_zero(scalar.data, SCALAR_SIZE) && is_zero(point, sizeof point));
     }
     exact_free(scalar);
     exact_free(der);

@@ -89,8 +89,9 @@ void kf_wipe(uint8_t *data, uint32_t size);
 
 /* The P-256 scalar of a PKCS#8 file, 32 bytes (RFC 5208, 5; RFC 5915, 3), unencrypted, nothing
  * after it; a public key that the file holds must be the scalar's. Constant in time for all
- * files of one length and structure. KF_E_FORMAT, KF_E_SCALAR. */
-int32_t kf_pkcs8_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[32]);
+ * files of one length and structure. The scalar's public point comes with it, as
+ * kf_p256_public computes it. KF_E_FORMAT, KF_E_SCALAR. */
+int32_t kf_pkcs8_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[32], uint8_t point[65]);
 
 /* The public point of a scalar: 04 || X || Y (SEC 1, 2.3.3), in constant time. KF_E_SCALAR. */
 int32_t kf_p256_public(const uint8_t scalar[32], uint8_t point[65]);

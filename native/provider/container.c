@@ -129,27 +129,24 @@ static int holds(const uint8_t *data, uint32_t size, const uint8_t *wanted, uint
     return 0;
 }
 
-/* That a certificate is this fob's: its CN and the scalar's public point stand in it. No chance
+/* That a certificate is this fob's: its CN and the private key's public point stand in it. No chance
  * puts them there, so a parser would find nothing more; who issued it is not checked. */
 static int32_t require_own_certificate(const uint8_t *certificate, uint32_t size,
-                                       const content *one, const uint8_t *scalar) {
+                                       const content *one, const uint8_t point[POINT_SIZE]) {
     /* id-at-commonName (RFC 5280, A.1), then a UTF8String of 8 bytes. */
     uint8_t cn[CN_PREFIX_SIZE + FESN_SIZE - 1] = {0x06, 0x03, 0x55, 0x04, 0x03, 0x0C, 0x08};
     memcpy(cn + CN_PREFIX_SIZE, one->fesn, FESN_SIZE - 1);
-    uint8_t point[POINT_SIZE];
-    if (kf_p256_public(scalar, point) != KF_OK) {
-        return sentence_keep(KFP_E_CONTENT, PRIVATE_KEY ": not a key on P-256");
-    }
     if (!holds(certificate, size, cn, sizeof cn)) {
         return sentence_keep(KFP_E_CONTENT, DEVICE_CERTIFICATE ": its CN is not the FESN");
     }
-    if (!holds(certificate, size, point, sizeof point)) {
+    if (!holds(certificate, size, point, POINT_SIZE)) {
         return sentence_keep(KFP_E_CONTENT, PRIVATE_KEY ": not the key of " DEVICE_CERTIFICATE);
     }
     return KFP_OK;
 }
 
-static int32_t read_scalar(int container, container_scratch *scratch, uint8_t *scalar) {
+static int32_t read_scalar(int container, container_scratch *scratch, uint8_t *scalar,
+                           uint8_t point[POINT_SIZE]) {
     uint32_t size;
     int32_t result = file_measure(container, PRIVATE_KEY, &size);
     if (result == KFP_OK && size > PRIVATE_KEY_SIZE_MAX) {
@@ -158,7 +155,8 @@ static int32_t read_scalar(int container, container_scratch *scratch, uint8_t *s
     if (result == KFP_OK) {
         result = file_read(container, PRIVATE_KEY, scratch->private_key, size);
     }
-    if (result == KFP_OK && kf_pkcs8_scalar(scratch->private_key, size, scalar) != KF_OK) {
+    if (result == KFP_OK &&
+        kf_pkcs8_scalar(scratch->private_key, size, scalar, point) != KF_OK) {
         result = sentence_keep(KFP_E_CONTENT, PRIVATE_KEY ": not one P-256 key as PKCS#8 in DER");
     }
     return result;
@@ -195,7 +193,7 @@ int32_t container_check_keys(const uint8_t *block, uint32_t size, uint8_t kcv[9]
 }
 
 static int32_t read_secrets(int container, const shared_files *shared, container_scratch *scratch,
-                            kf_lease_v1 *lease, const uint8_t **scalar) {
+                            kf_lease_v1 *lease, uint8_t point[POINT_SIZE]) {
     cursor secrets = {lease->secrets};
     uint32_t keys =
         lease->secrets_size - 2 * SECRET_HEADER_SIZE - SCALAR_SIZE - IRK_SIZE;
@@ -207,18 +205,17 @@ static int32_t read_secrets(int container, const shared_files *shared, container
     uint8_t *private_scalar = secret(&secrets, KF_TAG_SCALAR, SCALAR_SIZE);
     uint8_t *irk = secret(&secrets, KF_TAG_IRK, IRK_SIZE);
     if (result == KFP_OK) {
-        result = read_scalar(container, scratch, private_scalar);
+        result = read_scalar(container, scratch, private_scalar, point);
     }
     if (result == KFP_OK) {
         result = read_irk(container, scratch, irk);
     }
     kf_wipe((uint8_t *)scratch, sizeof *scratch);
-    *scalar = private_scalar;
     return result;
 }
 
 static int32_t read_items(int container, const content *one, const shared_files *shared,
-                          const uint8_t *scalar, kf_lease_v1 *lease) {
+                          const uint8_t point[POINT_SIZE], kf_lease_v1 *lease) {
     uint32_t device = 0;
     uint32_t ica = 0;
     uint32_t cms_root = 0;
@@ -236,7 +233,7 @@ static int32_t read_items(int container, const content *one, const shared_files 
     memcpy(item(&items, 0xA001, SPID_DIGITS), one->spid, SPID_DIGITS);
     uint8_t *certificate = item(&items, 0xA002, device);
     if ((result = file_read(container, DEVICE_CERTIFICATE, certificate, device)) != KFP_OK ||
-        (result = require_own_certificate(certificate, device, one, scalar)) != KFP_OK ||
+        (result = require_own_certificate(certificate, device, one, point)) != KFP_OK ||
         (result = file_read(shared->certificates, ICA, item(&items, 0xA004, ica), ica)) !=
             KFP_OK) {
         return result;
@@ -247,15 +244,15 @@ static int32_t read_items(int container, const content *one, const shared_files 
 int32_t container_read(const content_pool *pool, const content *one, const shared_files *shared,
                        container_scratch *scratch, kf_lease_v1 *lease) {
     int container;
-    const uint8_t *scalar;
+    uint8_t point[POINT_SIZE];
     int32_t result = open_container(pool, one, &container);
     if (result != KFP_OK) {
         return result;
     }
     if ((result = require_exact_files(container)) == KFP_OK &&
         (result = require_fesn(container, one)) == KFP_OK &&
-        (result = read_secrets(container, shared, scratch, lease, &scalar)) == KFP_OK) {
-        result = read_items(container, one, shared, scalar, lease);
+        (result = read_secrets(container, shared, scratch, lease, point)) == KFP_OK) {
+        result = read_items(container, one, shared, point, lease);
     }
     (void)close(container);
     if (result != KFP_OK) {

@@ -10,8 +10,9 @@
 #include "p256_field.h"
 #include "secrecy.h"
 
-#define WINDOW 4u
-#define MULTIPLES (1u << WINDOW)
+#define TEETH 4u
+#define SPACING (32u * KF_LIMBS / TEETH) /* in bits */
+#define MULTIPLES (1u << TEETH)
 
 typedef struct {
     kf_fe x;
@@ -35,10 +36,25 @@ static const uint32_t order[KF_LIMBS] = {0xfc632551u, 0xf3b9cac2u, 0xa7179e84u, 
 
 static const kf_fe curve_b = {{0x29c4bddfu, 0xd89cdf62u, 0x78843090u, 0xacf005cdu, 0xf7212ed6u,
                                0xe5a220abu, 0x04874834u, 0xdc30061du}};
-static const kf_fe base_x = {{0x18a9143cu, 0x79e730d4u, 0x5fedb601u, 0x75ba95fcu, 0x77622510u,
-                              0x79fb732bu, 0xa53755c6u, 0x18905f76u}};
-static const kf_fe base_y = {{0xce95560au, 0xddf25357u, 0xba19e45cu, 0x8b4ab8e4u, 0xdd21f325u,
-                              0xd2e88688u, 0x25885d85u, 0x8571ff18u}};
+/* G, 2^64 G, 2^128 G and 2^192 G. */
+static const kf_fe teeth[TEETH][2] = {
+    {{{0x18a9143cu, 0x79e730d4u, 0x5fedb601u, 0x75ba95fcu, 0x77622510u,
+      0x79fb732bu, 0xa53755c6u, 0x18905f76u}},
+     {{0xce95560au, 0xddf25357u, 0xba19e45cu, 0x8b4ab8e4u, 0xdd21f325u,
+      0xd2e88688u, 0x25885d85u, 0x8571ff18u}}},
+    {{{0x16a0d2bbu, 0x4f922fc5u, 0x1a623499u, 0x0d5cc16cu, 0x57c62c8bu,
+      0x9241cf3au, 0xfd1b667fu, 0x2f5e6961u}},
+     {{0xf5a01797u, 0x5c15c70bu, 0x60956192u, 0x3d20b44du, 0x071fdb52u,
+      0x04911b37u, 0x8d6f0f7bu, 0xf648f916u}}},
+    {{{0xbfe20925u, 0x62a8c244u, 0x8fdce867u, 0x91c19ac3u, 0xdd387063u,
+      0x5a96a5d5u, 0x21d324f6u, 0x61d587d4u}},
+     {{0xa37173eau, 0xe87673a2u, 0x53778b65u, 0x23848008u, 0x05bab43eu,
+      0x10f8441eu, 0x4621efbeu, 0xfa11fe12u}}},
+    {{{0xf4f8b16au, 0x56f8410eu, 0xc47b266au, 0x97241afeu, 0x6d9c87c1u,
+      0x0a406b8eu, 0xcd42ab1bu, 0x803f3e02u}},
+     {{0x04dbec69u, 0x7f0309a8u, 0x3bbad05fu, 0xa83b85f7u, 0xad8e197fu,
+      0xc6097273u, 0x5067adc1u, 0xc097440eu}}},
+};
 
 /* sum = a + b; sum is neither of them. The steps and the names of the registers are the
  * paper's, so that they can be held against it. */
@@ -104,27 +120,45 @@ static void pick(kf_work *work, kf_point *point, uint32_t index)
     }
 }
 
-/* sum = scalar * G: four doublings and one addition for every four bits. */
+/* Every sum of some of the teeth: number 5 is the first and the third. */
+static void sum_teeth(kf_work *work)
+{
+    const kf_point infinity = {{{0}}, kf_fe_one, {{0}}};
+
+    work->multiples[0] = infinity;
+    for (uint32_t tooth = 0; tooth < TEETH; tooth++) {
+        const kf_point point = {teeth[tooth][0], teeth[tooth][1], kf_fe_one};
+        for (uint32_t below = 0; below < 1u << tooth; below++) {
+            add(work, &work->multiples[below + (1u << tooth)], &work->multiples[below], &point);
+        }
+    }
+}
+
+/* Bit number i of the scalar's lowest quarter, and those that stand above it in the others. */
+static uint32_t comb(const kf_work *work, uint32_t i)
+{
+    uint32_t bits = 0;
+
+    for (uint32_t tooth = 0; tooth < TEETH; tooth++) {
+        const uint32_t at = i + tooth * SPACING;
+        bits |= (work->limbs[at / 32] >> at % 32 & 1) << tooth;
+    }
+    return bits;
+}
+
+/* sum = scalar * G: a doubling and an addition for every four bits that stand a quarter apart
+ * (Lim and Lee, "More flexible exponentiation with precomputation", CRYPTO 1994). */
 static void multiply_base(kf_work *work)
 {
     kf_point *sum = &work->sum;
     kf_point *next = &work->next;
-    const kf_point base = {base_x, base_y, kf_fe_one};
-    const kf_point infinity = {{{0}}, kf_fe_one, {{0}}};
 
-    work->multiples[0] = infinity;
-    for (uint32_t i = 1; i < MULTIPLES; i++) {
-        add(work, &work->multiples[i], &work->multiples[i - 1], &base);
-    }
-    *sum = infinity;
-    for (uint32_t i = 32 * KF_LIMBS / WINDOW; i-- > 0;) {
-        for (uint32_t doubling = 0; doubling < WINDOW; doubling++) {
-            add(work, next, sum, sum);
-            *sum = *next;
-        }
-        pick(work, &work->picked, work->limbs[i / 8] >> WINDOW * (i % 8) & (MULTIPLES - 1));
-        add(work, next, sum, &work->picked);
-        *sum = *next;
+    sum_teeth(work);
+    *sum = work->multiples[0];
+    for (uint32_t i = SPACING; i-- > 0;) {
+        add(work, next, sum, sum);
+        pick(work, &work->picked, comb(work, i));
+        add(work, sum, next, &work->picked);
     }
 }
 

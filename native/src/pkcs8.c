@@ -141,9 +141,9 @@ static int32_t check_point(const kf_der *claimed, const uint8_t point[POINT_SIZE
     return same ? KF_OK : KF_E_FORMAT;
 }
 
-static int32_t read_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[SCALAR_SIZE])
+static int32_t read_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[SCALAR_SIZE],
+                           uint8_t point[POINT_SIZE])
 {
-    uint8_t point[POINT_SIZE];
     kf_der found;
     kf_der claimed;
 
@@ -163,14 +163,15 @@ static int32_t read_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[SCA
     return result;
 }
 
-int32_t kf_pkcs8_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[32])
+int32_t kf_pkcs8_scalar(const uint8_t *der, uint32_t size, uint8_t scalar[32], uint8_t point[65])
 {
-    if (scalar == NULL) {
+    if (scalar == NULL || point == NULL) {
         return KF_E_ARGUMENT;
     }
-    const int32_t result = read_scalar(der, size, scalar);
+    const int32_t result = read_scalar(der, size, scalar, point);
     if (result != KF_OK) {
         memset(scalar, 0, SCALAR_SIZE);
+        memset(point, 0, POINT_SIZE);
     }
     return result;
 }

@@ -114,7 +114,7 @@ static int check_all(void)
         memcmp(out, empty_mac, sizeof empty_mac) != 0) {
         return 3;
     }
-    if (kf_pkcs8_scalar(file, sizeof file, scalar) != KF_OK || scalar[31] != 1) {
+    if (kf_pkcs8_scalar(file, sizeof file, scalar, out) != KF_OK || scalar[31] != 1) {
         return 4;
     }
     if (kf_p256_public(scalar, out) != KF_OK || memcmp(out + 1, base_x, sizeof base_x) != 0) {

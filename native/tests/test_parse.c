@@ -68,24 +68,30 @@ static void check_pkcs8(void)
 {
     uint8_t der[256];
     uint8_t scalar[32];
+    uint8_t point[65];
+    uint8_t computed[65];
 
     for (uint32_t i = 0; i < COUNT(pkcs8_cases); i++) {
         const pkcs8_case *one = &pkcs8_cases[i];
         const uint32_t size = hex(one->der, der);
         memset(scalar, 0xff, sizeof scalar);
+        memset(point, 0xff, sizeof point);
         report("pkcs8", one->what,
-               kf_pkcs8_scalar(der, size, scalar) == one->expected &&
-                   (one->expected == KF_OK ? is_hex(scalar, 32, SCALAR) : is_zero(scalar, 32)));
+               kf_pkcs8_scalar(der, size, scalar, point) == one->expected &&
+                   (one->expected == KF_OK
+                        ? is_hex(scalar, 32, SCALAR) && kf_p256_public(scalar, computed) == KF_OK &&
+                              memcmp(point, computed, sizeof point) == 0
+                        : is_zero(scalar, 32) && is_zero(point, 65)));
     }
     const uint32_t size = hex(pkcs8_cases[2].der, der);
     int refused = 1;
     for (uint32_t cut = 0; cut < size; cut++) {
-        refused = refused && kf_pkcs8_scalar(der, cut, scalar) == KF_E_FORMAT;
+        refused = refused && kf_pkcs8_scalar(der, cut, scalar, point) == KF_E_FORMAT;
     }
     report("pkcs8", "cut anywhere", refused);
     hex(pkcs8_cases[0].der, der);
     report("pkcs8", "read in place",
-           kf_pkcs8_scalar(der, 67, der) == KF_OK && is_hex(der, 32, SCALAR));
+           kf_pkcs8_scalar(der, 67, der, point) == KF_OK && is_hex(der, 32, SCALAR));
 }
 
 /* ---------------------------------------------------------------- base64 */

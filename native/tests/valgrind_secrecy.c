@@ -75,7 +75,8 @@ static void check_scalar(void)
     uint8_t point[65];
 
     hide(der, sizeof der);
-    CLAIM(kf_pkcs8_scalar(der, sizeof der, scalar) == KF_OK && is_hidden(scalar, 32));
+    CLAIM(kf_pkcs8_scalar(der, sizeof der, scalar, point) == KF_OK && is_hidden(scalar, 32) &&
+          !is_hidden(point, 65));
     CLAIM(kf_p256_public(scalar, point) == KF_OK && !is_hidden(point, 65));
     memset(scalar, 0, sizeof scalar);
     hide(scalar, sizeof scalar);

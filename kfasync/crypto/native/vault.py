@@ -36,9 +36,7 @@ class NativeVault:
         """The scalar and its public point, computed in constant time."""
         scalar, point = self.secret(32), ffi.new("uint8_t[65]")
         target = bytes_of(scalar.writable())
-        if lib.kf_pkcs8_scalar(bytes_of(pkcs8.expose()), len(pkcs8), target) or (
-            lib.kf_p256_public(target, point)
-        ):
+        if lib.kf_pkcs8_scalar(bytes_of(pkcs8.expose()), len(pkcs8), target, point):
             raise ValueError(NOT_PKCS8)
         return scalar, bytes(point)
 
