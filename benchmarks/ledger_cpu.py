@@ -74,7 +74,7 @@ def measure(fobs: int, directory: Path) -> dict[str, float]:
 
     for number in range(fobs):
         uid = b"\x04" + number.to_bytes(6, "big")
-        unit = Unit(uid, uid, b"", "p")
+        unit = Unit(uid, uid, b"", bytes(5), "p")
         began = time.perf_counter_ns()
         timed("standing", partial(ledger.standing, unit))
         claimed = timed("claim", partial(ledger.claim, unit))

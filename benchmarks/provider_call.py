@@ -38,7 +38,7 @@ def open_host(misbehave: str = "", *, in_process: bool = False) -> ProviderHost:
 def lease(host: ProviderHost, number: int = 1) -> None:
     """One lease, forgotten at once."""
     uid = b"\x04" + number.to_bytes(6)
-    unit = Unit(uid, uid, b"\x3b\x80\x80\x01\x01", "default")
+    unit = Unit(uid, uid, b"\x3b\x80\x80\x01\x01", bytes(5), "default")
     for secret in host.lease(unit, HeapVault())[1].secrets:
         secret.wipe()
 

@@ -95,11 +95,15 @@ class StoreDataPlan(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """One physical fob. ``uid`` is as the reader gave it and is its identity everywhere."""
+    """One applet of one physical fob: ``uid`` and ``aid`` are its identity everywhere.
+
+    ``uid`` is as the reader gave it. What the card profile is called identifies nothing.
+    """
 
     uid: bytes
     diversification_uid: bytes
     atr: bytes
+    aid: bytes
     profile: str
 
 

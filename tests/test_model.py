@@ -41,7 +41,7 @@ def test_there_are_the_five_security_levels_of_the_amendment() -> None:
 
 
 def test_a_lease_shows_no_secret() -> None:
-    unit = model.Unit(UID, UID, b"", "jcop4-fob")
+    unit = model.Unit(UID, UID, b"", b"\xa0\x00\x00\x08\x57", "jcop4-fob")
     lease = Lease("lease-1", unit, CONTAINER.content, KEYS[128], ITEMS, ())
     secrets = [KEYS[128].enc, KEYS[128].mac, KEYS[128].dek, CONTAINER.scalar, CONTAINER.irk]
     shown = repr(lease)

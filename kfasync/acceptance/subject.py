@@ -81,6 +81,8 @@ def unit_struct(unit: Unit) -> Any:
     ffi.memmove(made.diversification_uid, unit.diversification_uid, len(unit.diversification_uid))
     ffi.memmove(made.atr, unit.atr, len(unit.atr))
     made.profile = unit.profile.encode()
+    made.aid_size = len(unit.aid)
+    ffi.memmove(made.aid, unit.aid, len(unit.aid))
     return made
 
 

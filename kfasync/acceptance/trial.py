@@ -11,6 +11,7 @@ from kfasync.acceptance.subject import Content, Session, Subject
 from kfasync.model import Unit
 
 PROFILE = "provider-check"
+AID = bytes.fromhex("A000000857")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class Trial:
     def unit(self, uid: bytes | None = None) -> Unit:
         """A unit that nobody has seen: a UID of 7 bytes (ISO/IEC 14443-3, 6.5.4), by NXP."""
         uid = uid or b"\x04" + self._random.randbytes(6)
-        return Unit(uid, uid, bytes.fromhex("3B8980014A434F503234325233"), PROFILE)
+        return Unit(uid, uid, bytes.fromhex("3B8980014A434F503234325233"), AID, PROFILE)
 
     def randbytes(self, size: int) -> bytes:
         """As random as the units."""

@@ -182,7 +182,8 @@ class Provisioning:
         return identity.from_cplc((yield from self._demand(identity.GET_CPLC)).data)
 
     def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
-        self.unit = Unit(uid, self._profile.pad(uid), self._atr, self._profile.name)
+        profile = self._profile
+        self.unit = Unit(uid, profile.pad(uid), self._atr, bytes.fromhex(profile.aid), profile.name)
         standing: Standing = yield Identified(self.unit)
         self.touched, self._earlier = standing.touched, standing.earlier
         self.stage = Stage.FETCH_KEYS

@@ -16,13 +16,13 @@ class Roster:
     """
 
     def __init__(self) -> None:
-        self._at: dict[tuple[bytes, str], str] = {}
+        self._at: dict[tuple[bytes, bytes], str] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def working_on(self, unit: Unit, reader: str) -> Iterator[None]:
         """Hold a unit; UnitError when another lane holds it."""
-        key = unit.uid, unit.profile
+        key = unit.uid, unit.aid
         with self._lock:
             other = self._at.setdefault(key, reader)
         if other != reader:

@@ -89,6 +89,8 @@ typedef struct {
     uint8_t diversification_uid[16]; /* padded as the card profile says */
     uint8_t atr[36];
     char profile[64]; /* name of the card profile; ends with NUL */
+    uint32_t aid_size; /* 5 to 16 */
+    uint8_t aid[16];   /* of the applet; a unit is a UID and an AID */
 } kf_unit_v1;
 
 /* ---------------------------------------------------------------- what the library gives */
@@ -228,7 +230,7 @@ KF_EXPORT int32_t KF_CALL kf_provider_entry(uint32_t host_abi, const kf_host_v1 
 #ifdef KFP_CHECK
 #include <stddef.h>
 KFP_CHECK(sizeof(kf_host_v1) == 72, "kf_host_v1");
-KFP_CHECK(sizeof(kf_unit_v1) == 152, "kf_unit_v1");
+KFP_CHECK(sizeof(kf_unit_v1) == 172, "kf_unit_v1");
 KFP_CHECK(offsetof(kf_unit_v1, profile) == 88, "kf_unit_v1.profile");
 KFP_CHECK(sizeof(kf_end_v1) == 16, "kf_end_v1");
 KFP_CHECK(sizeof(kf_pool_counts_v1) == 24, "kf_pool_counts_v1");

@@ -43,7 +43,7 @@ static int32_t require_unit(const kf_unit_v1 *unit) {
     }
     if ((unit->uid_size != 4 && unit->uid_size != 7 && unit->uid_size != 10) ||
         unit->diversification_uid_size > sizeof unit->diversification_uid ||
-        unit->atr_size > sizeof unit->atr ||
+        unit->atr_size > sizeof unit->atr || unit->aid_size > sizeof unit->aid ||
         memchr(unit->profile, '\0', sizeof unit->profile) == NULL) {
         return refuse("a field of the unit is out of range");
     }

@@ -55,6 +55,7 @@ def test_a_library_without_the_symbol_is_a_finding() -> None:
 def test_a_unit_goes_into_the_structure_whole() -> None:
     unit = Trial(job(Path(), {}), "a-check").unit()
     made = unit_struct(unit)
-    assert made.struct_size == 152
+    assert made.struct_size == 172
     assert bytes(made.uid)[: made.uid_size] == unit.uid
     assert bytes(made.atr)[: made.atr_size] == unit.atr
+    assert bytes(made.aid)[: made.aid_size] == unit.aid

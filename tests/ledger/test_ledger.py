@@ -257,7 +257,10 @@ def test_a_unit_that_had_its_turn_is_told_when(
 
 def test_the_same_uid_of_another_profile_is_another_unit(ledger: Ledger) -> None:
     ledger.offer([content(1), content(2)])
-    leases = [claim(ledger, unit(1)), claim(ledger, unit(1, "other"))]
+    leases = [
+        claim(ledger, unit(1)),
+        claim(ledger, msgspec.structs.replace(unit(1), profile="other")),
+    ]
     assert len({held.content for held in leases}) == 2
 
 

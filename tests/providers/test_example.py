@@ -16,13 +16,13 @@ from kfasync.station.events import LaneEvent
 from kfasync.station.rehearsal import rehearse
 from tests.acceptance.examined import example
 
-UID = bytes.fromhex("04010203040506")
+UID, AID = bytes.fromhex("04010203040506"), bytes.fromhex("A000000857")
 
 
 def keys_of_its_fob(library: Path, config: dict[str, str]) -> KeySet:
     """The static keys that the library has for the fob, asked for before the station does."""
     session = Subject.load(str(library)).open(json.dumps(config).encode())
-    lease = session.lease(Unit(UID, UID, CONTACTLESS_ATR, "jcop4-fob"))
+    lease = session.lease(Unit(UID, UID, CONTACTLESS_ATR, AID, "jcop4-fob"))
     session.close()
     block = {part.tag: lease.secrets[part.start : part.end] for part in parts(lease.secrets, 1, 2)}
     enc, mac, dek = (Secret(block[tag]) for tag in (ENC, MAC, DEK))

@@ -33,7 +33,7 @@ RECORD = 32
 
 def unit(number: int) -> Unit:
     uid = bytes((4, 0, 0, 0, 0, 0, number))
-    return Unit(uid, uid, b"", "test")
+    return Unit(uid, uid, b"", bytes.fromhex("A000000857"), "test")
 
 
 @pytest.fixture

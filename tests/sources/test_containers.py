@@ -35,7 +35,13 @@ KEYS = KeySet(
 
 def unit(number: int) -> Unit:
     uid = number.to_bytes(7, "big")
-    return Unit(uid=uid, diversification_uid=uid, atr=b"\x3b\x80\x80\x01\x01", profile="default")
+    return Unit(
+        uid=uid,
+        diversification_uid=uid,
+        atr=b"\x3b\x80\x80\x01\x01",
+        aid=bytes(5),
+        profile="default",
+    )
 
 
 class MemoryPool:

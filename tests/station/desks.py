@@ -41,7 +41,7 @@ PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of 
 AGES_S = 3600.0
 GET_UID = bytes.fromhex("FFCA0000")
 FIRST, SECOND = "1KM0001E", "1KM0001F"
-PROFILE = "jcop4-fob"
+PROFILE, AID = "jcop4-fob", bytes.fromhex("A000000857")
 
 # The commands of a fixture fob, counted from 1.
 COMMANDS = 17
@@ -58,8 +58,8 @@ def uid(number: int) -> bytes:
     return b"\x04" + number.to_bytes(6)
 
 
-def unit(number: int, profile: str = PROFILE) -> Unit:
-    return Unit(uid(number), uid(number), CONTACTLESS_ATR, profile)
+def unit(number: int, aid: bytes = AID) -> Unit:
+    return Unit(uid(number), uid(number), CONTACTLESS_ATR, aid, PROFILE)
 
 
 def content(number: int) -> Content:

@@ -43,7 +43,7 @@ source = ProviderSource(
     Path(asked["library"]), asked["sha256"], asked["config"], register, path.vault
 )
 anyio.run(source.open)
-lease = source.adopt(anyio.run(source.fetch, Unit(uid, uid, b"", "profile")))
+lease = source.adopt(anyio.run(source.fetch, Unit(uid, uid, b"", bytes(5), "profile")))
 slot = path.load(lease.keys)
 opening = Opening(
     host_challenge=bytes.fromhex(asked["host_challenge"]),

@@ -18,7 +18,7 @@ def test_a_unit_is_on_one_reader_at_a_time() -> None:
 
 def test_the_same_uid_of_another_profile_is_another_unit() -> None:
     roster = Roster()
-    with roster.working_on(unit(1), "A"), roster.working_on(unit(1, "other"), "B"):
+    with roster.working_on(unit(1), "A"), roster.working_on(unit(1, b"other"), "B"):
         pass
 
 

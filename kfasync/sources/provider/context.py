@@ -158,6 +158,8 @@ def _unit(unit: Unit) -> Any:
             "diversification_uid": unit.diversification_uid,
             "atr": unit.atr,
             "profile": unit.profile.encode()[:63],
+            "aid_size": len(unit.aid),
+            "aid": unit.aid,
         },
     )
 
