@@ -8,7 +8,7 @@
 # of a file stay together, for what they share is started once in a process.
 PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
 
-.PHONY: demo test check-native check lint native unit setup bench fuzz-klms lowest fixtures clean
+.PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills lowest fixtures clean
 
 demo:
 	@sh tools/setup.sh demo
@@ -52,6 +52,10 @@ bench: setup
 fuzz-klms: setup
 	KLMS_EXAMPLES=1000 KLMS_KILLS=50 .venv/bin/python -m pytest -s \
 	    tests/klms/test_schema.py tests/klms/test_sigkill.py
+
+# A station killed at every effect and every transaction, then the same fob and another one.
+kills: setup
+	KILLS_STRIDE=1 .venv/bin/python -m pytest -s tests/station/test_kills.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup

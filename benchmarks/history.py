@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from kfasync.audit.log import AuditLog
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import Disposition
 from kfasync.sources.containers import scan
 

@@ -52,7 +52,7 @@ def finish(ledger: Any, of: Lease, attempt: str) -> None:
         "state": ContentState.CONSUMED,
     }
     try:
-        from kfasync.ledger.ledger import Ending
+        from kfasync.ledger.attempts import Ending
     except ImportError:
         ledger.finish(attempt, RECORD, **ending)
     else:

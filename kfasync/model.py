@@ -233,6 +233,7 @@ class Disposition(enum.Enum):
     RETRY = "retry"
     BOUND = "bound"
     IN_DOUBT = "in-doubt"
+    INTERRUPTED = "interrupted"  # the station ended in the middle of it
     ERROR = "error"
 
 

@@ -11,6 +11,9 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
     "ledger/statements.py": "ledger/test_ledger.py",  # which only the ledger executes
+    "ledger/attempts.py": "ledger/test_ledger.py",  # the ledger's own side of an attempt
+    "ledger/issue.py": "ledger/test_ledger.py",  # what the ledger says of content
+    "ledger/values.py": "ledger/test_ledger.py",  # names of values of its statements
     "station/desk.py": "station/test_station.py",  # one struct, which only stations make
     "station/setup.py": "station/test_station.py",  # one match, which only stations ask
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make

@@ -97,6 +97,36 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self, order="sorted").decode()
 
 
+class Interruption(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt whose process was killed; written by the next one.
+
+    What it has said to the card went with it. ``finished`` is when this record was written.
+    """
+
+    record_version: int = RECORD_VERSION
+    attempt: str
+    station: str
+    software: str
+    slot: int
+    reader: str
+    started: str
+    finished: str
+    uid: str
+    aid: str
+    atr: str
+    profile: str
+    fesn: str | None
+    spid: str | None
+    outcome: str = "incomplete"
+    disposition: str = "interrupted"
+    message: str
+    operator_action: str
+
+    def json(self) -> str:
+        """One line, keys in order."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
 def now() -> str:
     """The wall clock, in UTC, by RFC 3339."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")

@@ -13,7 +13,8 @@ from kfasync import __version__
 from kfasync.audit.log import AuditLog
 from kfasync.audit.record import Resolution, now
 from kfasync.errors import LedgerError
-from kfasync.ledger.ledger import Ledger, Unfinished
+from kfasync.ledger.attempts import Unfinished
+from kfasync.ledger.ledger import Ledger
 from kfasync.station.config import LoadedConfig, load
 
 app = typer.Typer(name="ledger", no_args_is_help=True)

@@ -9,8 +9,7 @@ the end of an attempt. A claim is not, for it is worth nothing without the BURNE
 it, and that carries it along.
 """
 
-import datetime
-import json
+import hashlib
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
@@ -20,26 +19,22 @@ from typing import Self
 
 import msgspec
 
-from kfasync.contracts.sources import End, SetAside
-from kfasync.errors import (
-    AlreadyProvisionedError,
-    LeaseExpiredError,
-    LedgerError,
-    SourceError,
-    UnitRejectedError,
-)
-from kfasync.ledger import schema, statements
+from kfasync.contracts.sources import End, EndKind, SetAside
+from kfasync.errors import LedgerError, SourceError
+from kfasync.ledger import attempts, schema, statements
+from kfasync.ledger.attempts import Begun, Ending, Interrupted, Unfinished
+from kfasync.ledger.issue import identify, issued_twice, taken_over
 from kfasync.ledger.lock import StationLock
 from kfasync.ledger.outbox import Outbox, post
 from kfasync.ledger.sqlite import Session, Store
+from kfasync.ledger.values import now, of_lease, of_unit
 from kfasync.model import (
     Content,
     ContentState,
-    Disposition,
-    Earlier,
     Fingerprint,
     Lease,
     Mark,
+    Outcome,
     SessionFacts,
     Standing,
     Touched,
@@ -48,41 +43,6 @@ from kfasync.model import (
 
 FILE_NAME = "ledger.sqlite3"
 PAGE = 500  # records read at a time: a few MB, however long the history
-
-_SETTLING = {
-    ContentState.FREE: statements.release,
-    ContentState.CONSUMED: statements.consume,
-    ContentState.QUARANTINED: statements.quarantine,
-}
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How one attempt ended, with all that is to be written down of it.
-
-    ``state`` is what becomes of the leased content; None or BURNED leave it as it is. FREE
-    without a lease is for content that was claimed for the unit and came no further. ``end``
-    is what the pool ``source`` has to be told, if it is to be told anything.
-    """
-
-    attempt: str
-    record: str  # one line of JSON
-    disposition: Disposition
-    unit: Unit | None = None
-    lease: Lease | None = None
-    state: ContentState | None = None
-    source: str = ""
-    end: End | None = None
-
-
-class Unfinished(msgspec.Struct, frozen=True):
-    """A unit whose content is burned and whose outcome nobody knows: place it again."""
-
-    uid: str
-    content: Content
-    last_sent: bool
-    profile: str
-    since: str
-    recoverable: bool
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
@@ -154,10 +114,10 @@ class Ledger:
             gone = [{"of_fesn": fesn} for fesn in free if free[fesn] != offered.get(fesn)]
             new = {fesn: spid for fesn, spid in offered.items() if free.get(fesn) != spid}
             session.run_many(statements.withdraw, gone)
-            now = _now()
+            at = now()
             session.run_many(
                 statements.offer,
-                [{"new_fesn": fesn, "new_spid": spid, "at": now} for fesn, spid in new.items()],
+                [{"new_fesn": fesn, "new_spid": spid, "at": at} for fesn, spid in new.items()],
             )
             if not new:
                 return
@@ -179,7 +139,7 @@ class Ledger:
             UnitError: the unit has had its turn.
         """
         fence = uuid.uuid4().hex
-        values = {**_of(unit), "new_lease_id": fence, "at": _now()}
+        values = {**of_unit(unit), "new_lease_id": fence, "at": now()}
 
         def work(session: Session) -> sqlite3.Row | None:
             try:
@@ -205,7 +165,7 @@ class Ledger:
         """
 
         def work(session: Session) -> str | None:
-            return _identify(session, unit, fence, content, fingerprint)
+            return identify(session, unit, fence, content, fingerprint)
 
         # One statement, unless there is something to explain, and that is looked up.
         return self._store.write(work, durable=False, single=True)
@@ -219,7 +179,7 @@ class Ledger:
         new = {"new_fesn": content.fesn, "new_spid": content.spid}
 
         def work(session: Session) -> bool:
-            values = {**of, **new, "new_reason": reason, "new_stamp": stamp, "at": _now()}
+            values = {**of, **new, "new_reason": reason, "new_stamp": stamp, "at": now()}
             if not session.run(statements.release, values).rowcount:
                 return False
             session.run(statements.withdraw, values)
@@ -243,11 +203,42 @@ class Ledger:
     @cached_property
     def digest_key(self) -> bytes:
         """The key of this ledger's fingerprints; it is lost with the ledger only."""
-        values = {"of_name": schema.DIGEST_KEY}
-        row = self._store.read(
-            lambda session: session.run(statements.digest_key, values).fetchone()
+        return self._store.read(lambda session: _recall(session, schema.DIGEST_KEY))
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells this ledger from every other one, as 32 hex digits."""
+        return self._store.read(lambda session: _recall(session, schema.LEDGER_ID)).hex()
+
+    @property
+    def starts(self) -> int:
+        """How often a station has started on this ledger."""
+        return int(self._store.read(lambda session: _recall(session, schema.STARTS)) or b"0")
+
+    def count_start(self) -> int:
+        """One more; returns how many."""
+        starts = self.starts + 1
+        self._remember(schema.STARTS, str(starts).encode())
+        return starts
+
+    def knows(self, pool: str) -> bool:
+        """Whether this ledger was made for that pool, by a person or at its first start."""
+        name = schema.POOL + pool
+        return bool(self._store.read(lambda session: _recall(session, name)))
+
+    def know(self, pool: str) -> None:
+        """From now on it is that pool's."""
+        self._remember(schema.POOL + pool, now().encode())
+
+    def last_record(self) -> int:
+        """The number of the newest record; 0 when there is none."""
+        return int(
+            self._store.read(lambda session: session.run(statements.last_record).fetchone())[0]
         )
-        return bytes(row["value"])
+
+    def _remember(self, name: str, value: bytes) -> None:
+        values = {"of_name": name, "new_value": value}
+        self._store.write(lambda session: session.run(statements.remember, values), single=True)
 
     # ------------------------------------------------------------------ as a register
 
@@ -273,7 +264,8 @@ class Ledger:
         """
         self.standing(unit)  # raises when this unit must not have any
         given = {"of_fesn": content.fesn, "of_spid": content.spid, "new_lease_id": fence}
-        values = {**_of(unit), **given, "at": _now()}
+        origin = {"of_source": pool, "of_source_lease": lease_id}
+        values = {**of_unit(unit), **given, **origin, "at": now()}
         renewed = {"of_source": pool, "of_uid": unit.uid.hex(), "of_lease_id": lease_id}
 
         def work(session: Session) -> None:
@@ -284,10 +276,8 @@ class Ledger:
             except sqlite3.IntegrityError:
                 adopted = None  # the unit has burned another content
             if adopted is None:
-                raise _issued_twice(
-                    unit, content, session.run(statements.holder, values).fetchone()
-                )
-            reason = _identify(session, unit, fence, content, fingerprint)
+                raise issued_twice(unit, content, session.run(statements.holder, values).fetchone())
+            reason = identify(session, unit, fence, content, fingerprint)
             if reason is not None:
                 raise SourceError(
                     f"{reason}; the source issues twice, and nothing was sent to the fob; have the "
@@ -298,34 +288,49 @@ class Ledger:
 
     # ------------------------------------------------------------------ one attempt
 
+    def begin(self, begun: Begun) -> Standing:
+        """An attempt begins; what earlier ones did to its unit.
+
+        From here on the attempt has a record, even if its process is killed.
+
+        Raises:
+            AlreadyProvisionedError, UnitRejectedError: the unit has had its turn.
+        """
+        unit = begun.unit
+        values = {
+            "new_id": begun.attempt,
+            "new_uid": unit.uid.hex(),
+            "new_aid": unit.aid.hex(),
+            "new_profile": unit.profile,
+            "new_atr": unit.atr.hex(),
+            "new_slot": begun.slot,
+            "new_reader": begun.reader,
+            "new_started": begun.started,
+        }
+
+        def work(session: Session) -> tuple[sqlite3.Row | None, str]:
+            session.run(statements.start_attempt, values)
+            return attempts.look(session, unit)
+
+        return attempts.standing(unit, *self._store.write(work, durable=False, single=True))
+
     def standing(self, unit: Unit) -> Standing:
         """What earlier attempts did to this unit; nothing is written.
 
         Raises:
             AlreadyProvisionedError, UnitRejectedError: it has had its turn.
         """
-
-        def look(session: Session) -> tuple[sqlite3.Row | None, str]:
-            row = session.run(statements.standing, _of(unit)).fetchone()
-            if row is None or row["state"] in _OPEN:
-                return row, ""
-            final = session.run(statements.record_of, {"of_attempt": row["attempt"]}).fetchone()
-            return row, final["json"]
-
-        row, final_record = self._store.read(look)
-        if row is None or row["state"] == ContentState.RESERVED.value:
-            return Standing()
-        if row["state"] == ContentState.BURNED.value:
-            touched = Touched.UNKNOWN if row["last_sent"] else Touched.PARTIAL
-            return Standing(touched, _earlier(row))
-        final = json.loads(final_record)
-        uid = unit.uid.hex().upper()
-        when = f"{final['finished']} as {row['fesn']} (record {row['attempt']})"
-        if row["state"] == ContentState.CONSUMED.value:
-            raise AlreadyProvisionedError(f"fob {uid} was already provisioned on {when}")
-        raise UnitRejectedError(
-            f"fob {uid} failed for good on {when}: {final['message']}; put it in the reject bin"
+        return attempts.standing(
+            unit, *self._store.read(lambda session: attempts.look(session, unit))
         )
+
+    def interrupted(self) -> list[Interrupted]:
+        """What has begun and not ended, oldest first; asked for before a lane begins.
+
+        Each has to be ended, by :meth:`finish`: FREE for content that is reserved.
+        """
+        rows = self._store.read(lambda session: session.run(statements.interrupted).fetchall())
+        return [attempts.interrupted(row) for row in rows]
 
     def mark(self, lease: Lease, mark: Mark, facts: SessionFacts | None = None) -> None:
         """Write down what is about to happen to the card; durable when this returns.
@@ -336,8 +341,8 @@ class Ledger:
             LeaseExpiredError: the content is no longer this lease's.
         """
         values: dict[str, str | int | None] = {
-            **_held(lease),
-            "at": _now(),
+            **of_lease(lease),
+            "at": now(),
             "sent": int(mark is Mark.LAST_SENT),
             "new_counter": facts.sequence_counter if facts else None,
             "new_diversification_data": facts.key_diversification_data.hex() if facts else None,
@@ -347,7 +352,7 @@ class Ledger:
             lambda session: session.run(_MARKS[mark], values).rowcount, single=True
         )
         if not changed:
-            raise _taken_over(lease.content)
+            raise taken_over(lease.content)
 
     def finish(self, ending: Ending) -> None:
         """Outcome, record, and what the source is to be told, in one transaction.
@@ -355,7 +360,7 @@ class Ledger:
         Raises:
             LedgerError: the content cannot come into that state; nothing is written.
         """
-        self._store.write(lambda session: _finish(session, ending))
+        self._store.write(lambda session: attempts.finish(session, ending))
 
     def resolve(
         self, unfinished: Unfinished, attempt: str, record: str, *, recoverable: bool
@@ -369,10 +374,9 @@ class Ledger:
             LedgerError: it is not unfinished any more.
         """
         values = {
-            "of_uid": unfinished.uid.lower(),
-            "of_profile": unfinished.profile,
+            "of_fesn": unfinished.content.fesn,
             "by_attempt": attempt,
-            "at": _now(),
+            "at": now(),
         }
         statement = statements.resolve_recoverable if recoverable else statements.resolve_failed
 
@@ -389,6 +393,8 @@ class Ledger:
             )
             if session.run(statement, values).rowcount != 1:
                 raise LedgerError(f"fob {unfinished.uid} is not in doubt")
+            if unfinished.source and not recoverable:
+                post(session, unfinished.source, _used_up(unfinished, record), now())
 
         self._store.write(work)
 
@@ -405,6 +411,8 @@ class Ledger:
                 profile=row["profile"],
                 since=row["changed_at"],
                 recoverable=bool(row["recoverable"]),
+                source=row["source"] or "",
+                lease_id=row["source_lease"] or "",
             )
             for row in rows
         ]
@@ -456,20 +464,22 @@ _MARKS = {
 }
 
 
-def _earlier(row: sqlite3.Row) -> Earlier | None:
-    if row["diversification_data"] is None:
-        return None  # burned by a version that did not write it down
-    return Earlier(
-        sequence_counter=row["sequence_counter"],
-        key_diversification_data=bytes.fromhex(row["diversification_data"]),
-        atr=bytes.fromhex(row["atr"]),
-        begun=row["begun"],
-        authenticated=row["authenticated"],
-        recoverable=bool(row["recoverable"]),
+def _used_up(unfinished: Unfinished, record: str) -> End:
+    """What the source hears of content that a person has given up."""
+    return End(
+        uid=bytes.fromhex(unfinished.uid),
+        lease_id=unfinished.lease_id,
+        kind=EndKind.COMMIT,
+        outcome=Outcome.FAIL,
+        touched=Touched.UNKNOWN if unfinished.last_sent else Touched.PARTIAL,
+        record_sha256=hashlib.sha256(record.encode()).hexdigest(),
     )
 
 
-_OPEN = (ContentState.RESERVED.value, ContentState.BURNED.value)
+def _recall(session: Session, name: str) -> bytes:
+    """What the ledger has written down of itself; empty when it has not."""
+    row = session.run(statements.recall, {"of_name": name}).fetchone()
+    return bytes(row["value"]) if row is not None else b""
 
 
 def _prepare(session: Session, path: Path) -> None:
@@ -484,115 +494,4 @@ def _prepare(session: Session, path: Path) -> None:
             "use that version, or another data_dir"
         )
     session.plain(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
-    session.run(statements.release_all, {"at": _now()})
-
-
-def _finish(session: Session, ending: Ending) -> None:
-    unit, lease, state, end = ending.unit, ending.lease, ending.state, ending.end
-    now = _now()
-    session.run(
-        statements.add_record,
-        {
-            "new_attempt": ending.attempt,
-            "new_uid": unit.uid.hex() if unit else None,
-            "new_profile": unit.profile if unit else None,
-            "new_disposition": ending.disposition.value,
-            "new_json": ending.record,
-        },
-    )
-    if lease is not None and state in _SETTLING:
-        values = {**_held(lease), "at": now, "by_attempt": ending.attempt}
-        settled = session.run(_SETTLING[state], values).rowcount
-        # A lease that ran out, of content that is somebody else's by now, has nothing to free.
-        if not settled and state is not ContentState.FREE:
-            raise LedgerError(
-                f"container {lease.content.fesn} cannot become {state.value} for fob "
-                f"{lease.unit.uid.hex().upper()}: the ledger has it otherwise; have the ledger "
-                "checked before the next fob"
-            )
-    if lease is None and unit is not None and state is ContentState.FREE:
-        session.run(statements.release_unit, {**_of(unit), "at": now})
-    if end is not None:
-        post(session, ending.source, end, now)
-
-
-def _identify(
-    session: Session, unit: Unit, fence: str, content: Content, fingerprint: Fingerprint
-) -> str | None:
-    """Write down what content is; the reason why it must not be issued, if there is one."""
-    values = {
-        "of_fesn": content.fesn,
-        "of_spid": content.spid,
-        "of_lease_id": fence,
-        "of_uid": unit.uid.hex(),
-        "new_key": fingerprint.key,
-        "new_irk": fingerprint.irk,
-        "new_items": fingerprint.items,
-    }
-    if session.run(statements.identify, values).rowcount:
-        return None
-    own = session.run(statements.holder, values).fetchone()
-    if own is None or own["lease_id"] != fence:
-        raise _taken_over(content)
-    burned = own["state"] == ContentState.BURNED.value
-    if burned and own["items_digest"] not in (None, fingerprint.items):
-        raise SourceError(
-            f"container {content.fesn} is not what fob {unit.uid.hex().upper()} was written with: "
-            "it has changed under its name; put the original back and place the fob again"
-        )
-    twin = session.run(statements.twin, values).fetchone()
-    same = [
-        word
-        for word, mine, theirs in (
-            ("key", fingerprint.key, twin["key_digest"]),
-            ("SPID", content.spid.upper(), twin["spid"].upper()),
-            ("IRK", fingerprint.irk, twin["irk_digest"]),
-        )
-        if mine == theirs
-    ]
-    reason = (
-        f"container {content.fesn} has the {' and '.join(same)} of container {twin['fesn']}, "
-        f"which is fob {twin['uid'].upper()}'s"
-    )
-    if burned:
-        raise SourceError(f"{reason}; have both fobs checked")
-    return reason
-
-
-def _taken_over(content: Content) -> LeaseExpiredError:
-    return LeaseExpiredError(
-        f"container {content.fesn} is no longer leased to this attempt; place the fob again"
-    )
-
-
-def _issued_twice(unit: Unit, content: Content, holder: sqlite3.Row | None) -> SourceError:
-    """What to say of content that must not go to this unit; ``holder`` is its row, if any."""
-    uid = unit.uid.hex().upper()
-    if holder is None or holder["uid"] is None:
-        what = f"fob {uid} was leased container {content.fesn} and has been written with another"
-    elif holder["spid"] != content.spid:
-        what = f"FESN {content.fesn} was leased to fob {uid} and has been issued with another SPID"
-    else:
-        what = (
-            f"container {content.fesn} was leased to fob {uid} and is fob "
-            f"{holder['uid'].upper()}'s ({holder['state']})"
-        )
-    return SourceError(
-        f"{what}: the source issues twice, and nothing was sent to the fob; have the source checked"
-    )
-
-
-def _of(unit: Unit) -> dict[str, str]:
-    return {"of_uid": unit.uid.hex(), "of_profile": unit.profile}
-
-
-def _held(lease: Lease) -> dict[str, str | int]:
-    return {
-        "of_fesn": lease.content.fesn,
-        "of_lease_id": lease.fence,
-        "of_uid": lease.unit.uid.hex(),
-    }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    session.run(statements.release_all, {"at": now()})

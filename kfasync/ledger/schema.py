@@ -16,7 +16,7 @@ from kfasync.errors import LedgerError
 from kfasync.ledger.sqlite import Session
 from kfasync.model import ContentState
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = sa.MetaData()
 
@@ -26,9 +26,14 @@ content = sa.Table(
     sa.Column("fesn", sa.Text, primary_key=True),
     sa.Column("spid", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    # The unit: a UID and an AID. "" is any AID: earlier versions did not write it down.
     sa.Column("uid", sa.Text),
+    sa.Column("aid", sa.Text),
     sa.Column("profile", sa.Text),
     sa.Column("lease_id", sa.Text),
+    # The pool elsewhere that has leased it, and what that calls the lease; NULL of containers.
+    sa.Column("source", sa.Text),
+    sa.Column("source_lease", sa.Text),
     sa.Column("attempt", sa.Text),  # the one that gave it its outcome
     sa.Column("last_sent", sa.Integer, nullable=False),
     sa.Column("changed_at", sa.Text, nullable=False),
@@ -44,8 +49,6 @@ content = sa.Table(
     sa.Column("begun", sa.Integer),
     sa.Column("authenticated", sa.Integer),
     sa.Column("recoverable", sa.Integer),
-    # A unit gets one content in its life, and a claim against that fails in the database.
-    sa.UniqueConstraint("uid", "profile"),
     sa.CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in ContentState)})"),
     sa.CheckConstraint("(state = 'FREE') = (uid IS NULL)"),
     sa.Index("content_by_state", "state", "fesn"),
@@ -76,6 +79,22 @@ record = sa.Table(
     sa.Column("json", sa.Text, nullable=False),
     sqlite_strict=True,
     sqlite_autoincrement=True,
+)
+
+# What has begun and has not ended: after a crash, what was interrupted.
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("uid", sa.Text, nullable=False),
+    sa.Column("aid", sa.Text, nullable=False),
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("atr", sa.Text, nullable=False),
+    sa.Column("slot", sa.Integer, nullable=False),
+    sa.Column("reader", sa.Text, nullable=False),
+    sa.Column("started", sa.Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # What the source of the content has still to hear. A row goes when the source has acknowledged
@@ -120,7 +139,7 @@ meta = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),
     sqlite_strict=True,
 )
-DIGEST_KEY = "digest-key"
+DIGEST_KEY, LEDGER_ID, STARTS, POOL = "digest-key", "ledger-id", "starts", "pool "
 
 # Content is what it is: the same key, SPID or IRK is burned once, whatever it is called.
 _BURNED = "state IN ('BURNED', 'CONSUMED', 'QUARANTINED')"
@@ -129,11 +148,17 @@ INDEXES = (
     "CREATE INDEX content_by_key ON content (key_digest)",
     "CREATE INDEX content_by_irk ON content (irk_digest)",
     "CREATE INDEX content_by_spid ON content (upper(spid))",
+    # A unit gets one content in its life, and a claim against that fails in the database.
+    "CREATE UNIQUE INDEX content_unit ON content (uid, aid)",
     f"CREATE UNIQUE INDEX content_key ON content (key_digest) WHERE {_BURNED}",
     f"CREATE UNIQUE INDEX content_irk ON content (irk_digest) WHERE {_BURNED}",
     f"CREATE UNIQUE INDEX content_spid ON content (upper(spid)) WHERE {_BURNED}",
 )
 
+_ANY_AID = """
+    WHEN EXISTS (SELECT 1 FROM content WHERE uid = NEW.uid AND fesn <> NEW.fesn AND aid = '')
+    BEGIN SELECT RAISE(ABORT, 'this UID has had content, of whichever AID'); END
+"""
 _JOURNAL = "INSERT INTO journal (at, fesn, uid, event, lease_id) VALUES"
 TRIGGERS = (
     """
@@ -149,8 +174,14 @@ TRIGGERS = (
     CREATE TRIGGER content_bound BEFORE UPDATE ON content
     WHEN OLD.state NOT IN ('FREE', 'RESERVED') AND NOT (
         NEW.fesn IS OLD.fesn AND NEW.spid IS OLD.spid
-        AND NEW.uid IS OLD.uid AND NEW.profile IS OLD.profile)
+        AND NEW.uid IS OLD.uid AND NEW.aid IS OLD.aid)
     BEGIN SELECT RAISE(ABORT, 'burned content belongs to its unit for ever'); END
+    """,
+    f"""
+    CREATE TRIGGER content_of_any_aid_claimed BEFORE UPDATE OF uid ON content {_ANY_AID}
+    """,
+    f"""
+    CREATE TRIGGER content_of_any_aid_arrives BEFORE INSERT ON content {_ANY_AID}
     """,
     """
     CREATE TRIGGER content_kept BEFORE DELETE ON content WHEN OLD.state <> 'FREE'
@@ -175,11 +206,12 @@ TRIGGERS = (
 
 def create(session: Session) -> None:
     """Make all of it in an empty file."""
-    for table in (content, journal, record, outbox, set_aside, meta):
+    for table in (content, journal, record, attempt, outbox, set_aside, meta):
         _create_table(session, table)
     for statement in (*INDEXES, *TRIGGERS):
         session.plain(statement)
-    _make_digest_key(session)
+    _remember(session, DIGEST_KEY, secrets.token_bytes(32))
+    _remember(session, LEDGER_ID, secrets.token_bytes(16))
 
 
 def migrate(session: Session, version: int) -> None:
@@ -188,10 +220,8 @@ def migrate(session: Session, version: int) -> None:
         _MIGRATIONS[number](session)
 
 
-def _outbox_and_triggers(session: Session) -> None:
+def _outbox(session: Session) -> None:
     _create_table(session, outbox)
-    for trigger in TRIGGERS:
-        session.plain(trigger)
 
 
 def _fingerprints(session: Session) -> None:
@@ -218,22 +248,45 @@ def _fingerprints(session: Session) -> None:
             f"containers {twice['one']} and {twice['other']} have one SPID, and an earlier version "
             "has issued both; collect the two fobs, and start a new data_dir with other containers"
         )
-    for statement in INDEXES:
+    _remember(session, DIGEST_KEY, secrets.token_bytes(32))
+
+
+def _units_by_aid(session: Session) -> None:
+    _create_table(session, attempt)
+    # Made anew, for SQLite cannot take the old constraint out of a table. Its triggers and
+    # indexes go with it.
+    session.plain("ALTER TABLE content RENAME TO content_before")
+    for (name,) in session.plain(
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'content_before' "
+        "AND sql IS NOT NULL"
+    ).fetchall():
+        session.plain(f"DROP INDEX {name}")
+    _create_table(session, content)
+    kept = [column.name for column in content.columns if column.name not in _NEW]
+    before = sa.table("content_before", *(sa.column(name) for name in kept))
+    aid = sa.case((before.c.uid.is_(None), sa.null()), else_="")
+    session.run(sa.insert(content).from_select([*kept, "aid"], sa.select(*before.c, aid)))
+    session.plain("DROP TABLE content_before")
+    for statement in (*INDEXES, *TRIGGERS):
         session.plain(statement)
-    _make_digest_key(session)
+    _remember(session, LEDGER_ID, secrets.token_bytes(16))
 
 
-def _make_digest_key(session: Session) -> None:
+_NEW = ("aid", "source", "source_lease")
+
+
+def _remember(session: Session, name: str, value: bytes) -> None:
     session.run(
-        sa.insert(meta).values(name=DIGEST_KEY, value=sa.bindparam("key")),
-        {"key": secrets.token_bytes(32)},
+        sa.insert(meta).values(name=sa.bindparam("new_name"), value=sa.bindparam("new_value")),
+        {"new_name": name, "new_value": value},
     )
 
 
 # From the version that is the key to the next one.
 _MIGRATIONS: dict[int, Callable[[Session], None]] = {
-    1: _outbox_and_triggers,
+    1: _outbox,
     2: _fingerprints,
+    3: _units_by_aid,
 }
 
 

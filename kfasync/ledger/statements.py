@@ -9,14 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from kfasync.ledger.schema import content, meta, outbox, record, set_aside
+from kfasync.ledger.schema import attempt, content, meta, outbox, record, set_aside
 from kfasync.model import ContentState
 
 _FREE, _RESERVED, _BURNED, _CONSUMED, _QUARANTINED = (state.value for state in ContentState)
 _state = content.c.state
-_unit = (content.c.uid == sa.bindparam("of_uid")) & (
-    content.c.profile == sa.bindparam("of_profile")
-)
+
+
+def _is_aid(aid: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return sa.or_(content.c.aid == aid, content.c.aid == "")
+
+
+_unit = (content.c.uid == sa.bindparam("of_uid")) & _is_aid(sa.bindparam("of_aid"))
 _lease = (
     (content.c.fesn == sa.bindparam("of_fesn"))
     & (content.c.lease_id == sa.bindparam("of_lease_id"))
@@ -26,8 +30,11 @@ _changed: dict[str, Any] = {"changed_at": sa.bindparam("at")}
 _freed: dict[str, Any] = {
     "state": _FREE,
     "uid": None,
+    "aid": None,
     "profile": None,
     "lease_id": None,
+    "source": None,
+    "source_lease": None,
     "attempt": None,
     # What is free may be another thing when it is claimed the next time.
     "key_digest": None,
@@ -82,12 +89,15 @@ claim = (
     .values(
         state=sa.case((_state == _FREE, _RESERVED), else_=_state),
         uid=sa.bindparam("of_uid"),
+        # Of an earlier version's unit nobody knows it.
+        aid=sa.func.coalesce(content.c.aid, sa.bindparam("of_aid")),
         profile=sa.bindparam("of_profile"),
         lease_id=sa.bindparam("new_lease_id"),
         **_changed,
     )
     .returning(content.c.fesn, content.c.spid)
 )
+_ARRIVING = ("spid", "uid", "profile", "lease_id", "source", "source_lease", "changed_at")
 # Content that has come from elsewhere: new here, free here, or the unit's own already. Nothing
 # is changed, and no row returned, when it is another unit's or was issued with another SPID.
 _arrived = sqlite.insert(content).values(
@@ -95,8 +105,11 @@ _arrived = sqlite.insert(content).values(
     spid=sa.bindparam("of_spid"),
     state=_RESERVED,
     uid=sa.bindparam("of_uid"),
+    aid=sa.bindparam("of_aid"),
     profile=sa.bindparam("of_profile"),
     lease_id=sa.bindparam("new_lease_id"),
+    source=sa.bindparam("of_source"),
+    source_lease=sa.bindparam("of_source_lease"),
     last_sent=0,
     **_changed,
 )
@@ -104,10 +117,8 @@ adopt = _arrived.on_conflict_do_update(
     index_elements=[content.c.fesn],
     set_={
         "state": sa.case((_state == _FREE, _RESERVED), else_=_state),
-        **{
-            name: _arrived.excluded[name]
-            for name in ("spid", "uid", "profile", "lease_id", "changed_at")
-        },
+        "aid": sa.func.coalesce(content.c.aid, _arrived.excluded.aid),
+        **{name: _arrived.excluded[name] for name in _ARRIVING},
     },
     where=sa.or_(
         _state == _FREE,
@@ -155,7 +166,11 @@ identify = (
         items_digest=sa.bindparam("new_items"),
     )
 )
-digest_key = sa.select(meta.c.value).where(meta.c.name == sa.bindparam("of_name"))
+recall = sa.select(meta.c.value).where(meta.c.name == sa.bindparam("of_name"))
+remember = sqlite.insert(meta).values(name=sa.bindparam("of_name"), value=sa.bindparam("new_value"))
+remember = remember.on_conflict_do_update(
+    index_elements=[meta.c.name], set_={"value": remember.excluded.value}
+)
 
 put_aside = sqlite.insert(set_aside).values(
     {name: sa.bindparam(f"new_{name}") for name in ("fesn", "spid", "reason", "stamp")}
@@ -194,14 +209,15 @@ authenticate = (
     .where(_lease, _state == _BURNED)
     .values(authenticated=content.c.authenticated + 1)
 )
+_resolved = content.c.fesn == sa.bindparam("of_fesn")
 resolve_recoverable = (
     sa.update(content)
-    .where(_unit, _state == _BURNED, content.c.last_sent == 1)
+    .where(_resolved, _state == _BURNED, content.c.last_sent == 1)
     .values(recoverable=1, **_changed)
 )
 resolve_failed = (
     sa.update(content)
-    .where(_unit, _state == _BURNED)
+    .where(_resolved, _state == _BURNED)
     .values(state=_QUARANTINED, attempt=sa.bindparam("by_attempt"), **_changed)
 )
 consume = (
@@ -215,11 +231,32 @@ quarantine = (
     .values(state=_QUARANTINED, attempt=sa.bindparam("by_attempt"), **_changed)
 )
 release = sa.update(content).where(_lease, _state == _RESERVED).values(**_freed)
-release_all = sa.update(content).where(_state == _RESERVED).values(**_freed)
-release_unit = release_all.where(_unit)
+_reserved = sa.update(content).where(_state == _RESERVED).values(**_freed)
+# What an interrupted attempt had claimed is released with its record.
+release_all = _reserved.where(
+    ~sa.exists().where(attempt.c.uid == content.c.uid, _is_aid(attempt.c.aid))
+)
+release_unit = _reserved.where(_unit)
 release_others = release_unit.where(content.c.fesn != sa.bindparam("of_fesn"))
 
-# ------------------------------------------------------------------ records
+# ------------------------------------------------------------------ attempts and their records
+
+_ATTEMPT = ("id", "uid", "aid", "profile", "atr", "slot", "reader", "started")
+start_attempt = sa.insert(attempt).values({name: sa.bindparam(f"new_{name}") for name in _ATTEMPT})
+end_attempt = sa.delete(attempt).where(attempt.c.id == sa.bindparam("new_attempt"))
+interrupted = (
+    sa.select(attempt, content.c.fesn, content.c.spid, content.c.state, content.c.last_sent)
+    .add_columns(content.c.source, content.c.source_lease)
+    .select_from(
+        attempt.outerjoin(
+            content,
+            (content.c.uid == attempt.c.uid)
+            & _is_aid(attempt.c.aid)
+            & sa.or_(_state == _RESERVED, _state == _BURNED),
+        )
+    )
+    .order_by(attempt.c.started)
+)
 
 add_record = sa.insert(record).values(
     {name: sa.bindparam(f"new_{name}") for name in ("attempt", "uid", "profile", "disposition")}
@@ -228,6 +265,7 @@ add_record = sa.insert(record).values(
 record_of = sa.select(record.c.id, record.c.json).where(
     record.c.attempt == sa.bindparam("of_attempt")
 )
+last_record = sa.select(sa.func.coalesce(sa.func.max(record.c.id), 0))
 records_after = (
     sa.select(record.c.id, record.c.json)
     .where(record.c.id > sa.bindparam("last"))

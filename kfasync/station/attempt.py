@@ -18,7 +18,7 @@ from kfasync.contracts.cards import Card
 from kfasync.contracts.sources import End, EndKind, Parcel
 from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
 from kfasync.errors import KfError, LeaseExpiredError
-from kfasync.ledger.ledger import Ending
+from kfasync.ledger.attempts import Begun, Ending
 from kfasync.model import ContentState, Lease, Mark, Scp03Mode, SessionFacts, Stage, Standing, Unit
 from kfasync.station.desk import Desk
 from kfasync.station.journal import Journal
@@ -52,6 +52,7 @@ class Attempt:
         watched: Callable[[], AbstractContextManager[None]],
         progress: Callable[[Exchange, Provisioning], None],
     ) -> None:
+        self._name = uuid.uuid4().hex
         self._desk = desk
         self._slot = slot
         self._reader = reader
@@ -117,7 +118,15 @@ class Attempt:
 
     def _identify(self, unit: Unit) -> Standing:
         self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
-        return self._desk.ledger.standing(unit)
+        return self._desk.ledger.begin(
+            Begun(
+                attempt=self._name,
+                unit=unit,
+                slot=self._slot,
+                reader=self._reader,
+                started=self._journal.started,
+            )
+        )
 
     def _lease(self, unit: Unit) -> Lease:
         remote = self._desk.source.facts.remote
@@ -197,7 +206,7 @@ class Attempt:
         kcv = msgspec.structs.asdict(lease.keys.kcv) if lease else None
         source = desk.source.facts
         return AttemptRecord(
-            attempt=uuid.uuid4().hex,
+            attempt=self._name,
             station=desk.station,
             slot=self._slot,
             reader=self._reader,

@@ -38,6 +38,7 @@ _OUTCOMES = {
     Disposition.RETRY: Outcome.INCOMPLETE,
     Disposition.BOUND: Outcome.INCOMPLETE,
     Disposition.IN_DOUBT: Outcome.INCOMPLETE,
+    Disposition.INTERRUPTED: Outcome.INCOMPLETE,
     Disposition.ALREADY_PROVISIONED: Outcome.FAIL,
     Disposition.ERROR: Outcome.ERROR,
 }

@@ -11,12 +11,14 @@ from kfasync.audit.log import AuditLog
 from kfasync.contracts.cards import Readers
 from kfasync.contracts.sources import SetAside, Source
 from kfasync.errors import KfError, LinkError, ReaderError
-from kfasync.ledger.ledger import Ledger, Unfinished
+from kfasync.ledger.attempts import Unfinished
+from kfasync.ledger.ledger import Ledger
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Follower, Notice, Progress, ignore
+from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
@@ -143,6 +145,7 @@ async def _set_up(
     path = await to_thread.run_sync(config.crypto.choose)
     ledger = await to_thread.run_sync(Ledger.open, directory)
     parts.callback(ledger.close)
+    await to_thread.run_sync(end_interrupted, ledger, config.station.id)
     audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
     source = make_source(loaded, path, ledger)
     parts.push_async_callback(_close, source)

@@ -10,7 +10,8 @@ import pytest
 
 from kfasync.audit.log import FILE_NAME, TAIL, AuditLog
 from kfasync.errors import LedgerError
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import Disposition
 
 

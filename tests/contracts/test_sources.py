@@ -13,7 +13,8 @@ import pytest
 from kfasync.contracts.sources import End, EndKind, Source
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import LeaseExpiredError, SourceError, UnitError
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import ContentState, Disposition, Lease, Mark, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.provider.context import PoolCounts

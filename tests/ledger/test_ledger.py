@@ -25,7 +25,8 @@ from kfasync.errors import (
     UnitError,
     UnitRejectedError,
 )
-from kfasync.ledger.ledger import FILE_NAME, Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import FILE_NAME, Ledger
 from kfasync.ledger.schema import SCHEMA_VERSION
 from kfasync.model import Content, ContentState, Disposition, Lease, Mark, Touched, Unit
 from tests.station.desks import content, digests, lease, sql, unit
@@ -255,13 +256,17 @@ def test_a_unit_that_had_its_turn_is_told_when(
     assert states(ledger) == {FREE: 1, state: 1}
 
 
-def test_the_same_uid_of_another_profile_is_another_unit(ledger: Ledger) -> None:
+def test_the_same_uid_with_another_aid_is_another_unit(ledger: Ledger) -> None:
     ledger.offer([content(1), content(2)])
-    leases = [
-        claim(ledger, unit(1)),
-        claim(ledger, msgspec.structs.replace(unit(1), profile="other")),
-    ]
+    leases = [claim(ledger, unit(1)), claim(ledger, unit(1, b"other"))]
     assert len({held.content for held in leases}) == 2
+
+
+def test_a_profile_of_another_name_makes_no_other_unit(ledger: Ledger) -> None:
+    ledger.offer([content(1), content(2)])
+    renamed = msgspec.structs.replace(unit(1), profile="other")
+    leases = [claim(ledger, one) for one in (unit(1), renamed)]
+    assert len({held.content for held in leases}) == 1
 
 
 def test_the_database_itself_refuses_a_unit_its_second_content(
@@ -273,7 +278,7 @@ def test_the_database_itself_refuses_a_unit_its_second_content(
         sql(
             tmp_path,
             f"UPDATE content SET state = 'RESERVED', uid = '{unit(1).uid.hex()}', "
-            f"profile = '{unit(1).profile}' WHERE state = 'FREE'",
+            f"aid = '{unit(1).aid.hex()}' WHERE state = 'FREE'",
         )
 
 

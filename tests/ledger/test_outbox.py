@@ -7,7 +7,8 @@ import pytest
 
 from kfasync.contracts.sources import End, EndKind
 from kfasync.errors import LedgerError
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import ContentState, Disposition, Outcome, Touched
 from tests.station.desks import content, digests, lease, uid, unit
 

@@ -40,7 +40,7 @@ def in_state(directory: Path, state: str) -> None:
 
 def change(directory: Path, state: str) -> None:
     unit_of = "NULL" if state == "FREE" else "'04'"
-    sql(directory, f"UPDATE content SET state = '{state}', uid = {unit_of}, profile = 'p'")
+    sql(directory, f"UPDATE content SET state = '{state}', uid = {unit_of}, aid = 'a0'")
 
 
 @pytest.mark.parametrize("before", STATES)
@@ -58,7 +58,7 @@ def test_content_goes_onwards_only(tmp_path: Path, before: str, after: str) -> N
 
 @pytest.mark.parametrize("state", ["BURNED", "CONSUMED", "QUARANTINED"])
 @pytest.mark.parametrize(
-    "values", ["uid = '05'", "uid = NULL", "profile = 'q'", "fesn = 'other'", "spid = 'other'"]
+    "values", ["uid = '05'", "uid = NULL", "aid = 'a1'", "fesn = 'other'", "spid = 'other'"]
 )
 def test_burned_content_belongs_to_its_unit_for_ever(
     tmp_path: Path, state: str, values: str

@@ -199,7 +199,8 @@ def test_a_power_cut_between_a_claim_and_its_burned_loses_nothing(tmp_path: Path
 COUNTED = """
 import ctypes, sys
 from pathlib import Path
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import ContentState, Disposition, Mark
 from tests.station.desks import content, lease, unit
 

@@ -31,6 +31,7 @@ from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, St
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent, LaneState
 from kfasync.station.follower import Notice, ignore
+from kfasync.station.interrupted import end_interrupted
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import make_source
@@ -167,6 +168,7 @@ async def open_desk(
     directory = loaded.resolve(config.station.data_dir)
     path = config.crypto.choose()
     ledger = Ledger.open(directory)
+    end_interrupted(ledger, config.station.id)
     try:
         source = around(make_source(loaded, path, ledger))
         await source.open()

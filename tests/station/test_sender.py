@@ -8,7 +8,8 @@ import pytest
 
 from kfasync.contracts.sources import End, EndKind, Parcel, SourceFacts
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import Disposition, Lease, Outcome, Touched, Unit
 from kfasync.station import sender as module
 from kfasync.station.roster import Roster

@@ -11,7 +11,8 @@ import pytest
 from kfasync.contracts.sources import End, EndKind, Parcel
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError, UnitError
-from kfasync.ledger.ledger import Ending, Ledger
+from kfasync.ledger.attempts import Ending
+from kfasync.ledger.ledger import Ledger
 from kfasync.model import Content, ContentState, Disposition, Mark, Outcome, Touched
 from kfasync.secret import Secret
 from kfasync.sources.provider.source import BREAKS_MAX, ProviderSource

@@ -1,0 +1,82 @@
+"""Attempts that were killed in the middle: each gets its record at the next start."""
+
+import hashlib
+
+from kfasync import __version__
+from kfasync.audit.record import Interruption, now
+from kfasync.contracts.sources import End, EndKind
+from kfasync.ledger.attempts import Ending, Interrupted
+from kfasync.ledger.ledger import Ledger
+from kfasync.model import ContentState, Disposition, Outcome, Touched
+
+
+def end_interrupted(ledger: Ledger, station: str) -> list[Interruption]:
+    """End what has begun and never ended; before a lane begins.
+
+    Content that was only reserved is free again, and a source that has leased it is told so.
+    """
+    return [_end(ledger, station, one) for one in ledger.interrupted()]
+
+
+def _end(ledger: Ledger, station: str, one: Interrupted) -> Interruption:
+    begun, content = one.begun, one.content
+    message, action = _advice(one)
+    record = Interruption(
+        attempt=begun.attempt,
+        station=station,
+        software=__version__,
+        slot=begun.slot,
+        reader=begun.reader,
+        started=begun.started,
+        finished=now(),
+        uid=begun.unit.uid.hex().upper(),
+        aid=begun.unit.aid.hex().upper(),
+        atr=begun.unit.atr.hex().upper(),
+        profile=begun.unit.profile,
+        fesn=content.fesn if content else None,
+        spid=content.spid if content else None,
+        message=message,
+        operator_action=action,
+    )
+    text = record.json()
+    reserved = one.state is ContentState.RESERVED
+    ledger.finish(
+        Ending(
+            attempt=begun.attempt,
+            record=text,
+            disposition=Disposition.INTERRUPTED,
+            unit=begun.unit,
+            state=ContentState.FREE if reserved else None,
+            source=one.source,
+            end=_handed_back(one, text) if reserved and one.source else None,
+        )
+    )
+    return record
+
+
+def _handed_back(one: Interrupted, text: str) -> End:
+    return End(
+        uid=one.begun.unit.uid,
+        lease_id=one.lease_id,
+        kind=EndKind.ABORT,
+        outcome=Outcome.INCOMPLETE,
+        touched=Touched.NONE,
+        record_sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _advice(one: Interrupted) -> tuple[str, str]:
+    """What happened, and what is to be done with the fob."""
+    ended = "the station ended in the middle of this attempt"
+    if one.state is not ContentState.BURNED or one.content is None:
+        return f"{ended}; nothing was written to the fob", "Place the fob again, or another one."
+    fesn = one.content.fesn
+    if one.last_sent:
+        return (
+            f"{ended}; whether container {fesn} is whole on the fob, only the fob knows",
+            "Place the same fob again: only the fob knows whether it is done.",
+        )
+    return (
+        f"{ended}; a part of container {fesn} may be on the fob",
+        "Place the same fob again: its content belongs to it and to no other.",
+    )
