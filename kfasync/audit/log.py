@@ -5,6 +5,7 @@ from its own mark: a file that cannot be written falls behind and stops no fob, 
 is gone is written again.
 """
 
+import datetime
 import json
 import os
 import threading
@@ -15,6 +16,7 @@ from typing import Protocol, Self
 
 from kfasync.errors import LedgerError
 from kfasync.ledger.ledger import StoredRecord
+from kfasync.ledger.marker import TAKE_OVER
 
 FILE_NAME = "audit.jsonl"
 TAIL = 1 << 20  # many times the longest record
@@ -24,8 +26,8 @@ CHUNK = 1 << 18  # bytes written at a time, so that a long history costs no memo
 class Records(Protocol):
     """What the log follows: the ledger."""
 
-    def record_number(self, attempt: str) -> int:
-        """The number of the record of that attempt; LedgerError when it is not there."""
+    def record_number(self, attempt: str) -> int | None:
+        """The number of the record of that attempt; None when it is not there."""
         ...
 
     def records_after(self, number: int) -> Iterable[StoredRecord]:
@@ -59,9 +61,35 @@ class AuditLog:
                 f"audit log {log._path}: its last line is not a record; move the file away, and "
                 "it is written again from the ledger"
             ) from error
-        log._mark = records.record_number(last) if last is not None else 0
+        number = records.record_number(last) if last is not None else 0
+        if number is None:
+            raise LedgerError(
+                f"audit log {log._path} ends with record {last}, which the ledger beside it does "
+                "not have: the ledger was restored from a copy, or a part of it (-wal) was "
+                f"deleted; put the newest back, or {TAKE_OVER}"
+            )
+        log._mark = number
         log.follow()
         return log
+
+    @staticmethod
+    def put_away(directory: Path) -> Path | None:
+        """Give the file of a data directory another name, which is returned.
+
+        None when there is no file. The next :meth:`open` writes a new one from the ledger.
+
+        Raises:
+            LedgerError: it cannot be renamed.
+        """
+        path = directory / FILE_NAME
+        away = path.with_stem(f"audit-until-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}")
+        try:
+            path.rename(away)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise LedgerError(f"audit log {path} cannot be renamed ({error.strerror})") from error
+        return away
 
     def follow(self) -> None:
         """Append every record that the ledger has and the file has not.

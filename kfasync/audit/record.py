@@ -97,6 +97,26 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self, order="sorted").decode()
 
 
+class PoolDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided of a pool: that this ledger takes it over, or frees what was held."""
+
+    record_version: int = RECORD_VERSION
+    attempt: str  # the name of this record
+    station: str
+    software: str
+    finished: str
+    pool: str
+    ledger: str
+    ledger_before: str | None  # the one whose pool it was
+    fesns: tuple[str, ...]  # set aside, or freed
+    disposition: str  # "taken-over" or "freed"
+    message: str  # the reason that the person gave
+
+    def json(self) -> str:
+        """One line, keys in order."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
 class Interruption(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt whose process was killed; written by the next one.
 

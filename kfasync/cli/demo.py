@@ -80,7 +80,8 @@ def furnish(directory: Path, made: int, fixtures: Path | None) -> int:
             origin = fixtures / part.name
             if not origin.is_dir():
                 raise ConfigError("--fixtures", f"there is no directory {origin}")
-            shutil.copytree(origin, part)
+            # A copy is no pool of the original's ledger: hidden files stay behind.
+            shutil.copytree(origin, part, ignore=shutil.ignore_patterns(".*"))
     make_containers(containers, made)
     return sum(1 for _ in containers.iterdir())
 

@@ -68,7 +68,10 @@ class End(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """A container that must not be issued, why, and what its files looked like."""
+    """A container that must not be issued, why, and what its files looked like.
+
+    ``stamp`` is empty when no change of its files, but only a person, can bring it back.
+    """
 
     content: Content
     reason: str

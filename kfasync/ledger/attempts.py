@@ -139,6 +139,26 @@ def interrupted(row: sqlite3.Row) -> Interrupted:
     )
 
 
+def add_decision(
+    session: Session,
+    attempt: str,
+    disposition: str,
+    record: str,
+    unfinished: Unfinished | None = None,
+) -> None:
+    """The record of what a person has decided, of a fob or of the pool."""
+    session.run(
+        statements.add_record,
+        {
+            "new_attempt": attempt,
+            "new_uid": unfinished.uid.lower() if unfinished else None,
+            "new_profile": unfinished.profile if unfinished else None,
+            "new_disposition": disposition,
+            "new_json": record,
+        },
+    )
+
+
 def finish(session: Session, ending: Ending) -> None:
     """Write an ending down, whole.
 

@@ -12,7 +12,7 @@ it, and that carries it along.
 import hashlib
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -187,6 +187,36 @@ class Ledger:
             return True
 
         return self._store.write(work)
+
+    def unissued(self, contents: Iterable[Content]) -> list[Content]:
+        """What of this no unit has, as far as this ledger knows."""
+        rows = self._store.read(lambda session: session.run(statements.taken).fetchall())
+        taken = {row["fesn"] for row in rows}
+        return [content for content in contents if content.fesn not in taken]
+
+    def hold(self, held: Sequence[Content], reason: str, attempt: str, record: str) -> None:
+        """Set content aside until a person frees it; ``record`` is that of the decision."""
+
+        def work(session: Session) -> None:
+            session.run_many(statements.withdraw, [{"of_fesn": one.fesn} for one in held])
+            values = {"new_reason": reason, "new_stamp": "", "at": now()}
+            session.run_many(
+                statements.put_aside,
+                [{**values, "new_fesn": one.fesn, "new_spid": one.spid} for one in held],
+            )
+            attempts.add_decision(session, attempt, "taken-over", record)
+
+        self._store.write(work)
+
+    def free(self, fesns: Iterable[str], attempt: str, record: str) -> None:
+        """These that a person held may be issued; ``record`` is that of the decision."""
+        values = [{"of_fesn": fesn} for fesn in fesns]
+
+        def work(session: Session) -> None:
+            session.run_many(statements.take_back, values)
+            attempts.add_decision(session, attempt, "freed", record)
+
+        self._store.write(work)
 
     def aside(self) -> list[SetAside]:
         """Everything that was set aside, by FESN."""
@@ -381,16 +411,7 @@ class Ledger:
         statement = statements.resolve_recoverable if recoverable else statements.resolve_failed
 
         def work(session: Session) -> None:
-            session.run(
-                statements.add_record,
-                {
-                    "new_attempt": attempt,
-                    "new_uid": unfinished.uid.lower(),
-                    "new_profile": unfinished.profile,
-                    "new_disposition": "resolved",
-                    "new_json": record,
-                },
-            )
+            attempts.add_decision(session, attempt, "resolved", record, unfinished)
             if session.run(statement, values).rowcount != 1:
                 raise LedgerError(f"fob {unfinished.uid} is not in doubt")
             if unfinished.source and not recoverable:
@@ -423,17 +444,11 @@ class Ledger:
         found = {row["state"]: row["pieces"] for row in rows}
         return {state: found.get(state.value, 0) for state in ContentState}
 
-    def record_number(self, attempt: str) -> int:
-        """The number of the record of that attempt.
-
-        Raises:
-            LedgerError: there is no such record here.
-        """
+    def record_number(self, attempt: str) -> int | None:
+        """The number of the record of that attempt; None when it is not here."""
         values = {"of_attempt": attempt}
         row = self._store.read(lambda session: session.run(statements.record_of, values).fetchone())
-        if row is None:
-            raise LedgerError(f"record {attempt} is not in this ledger")
-        return int(row["id"])
+        return None if row is None else int(row["id"])
 
     def records_after(self, number: int) -> Iterator[StoredRecord]:
         """Every record with a higher number, in order; 0 begins at the first.

@@ -68,6 +68,8 @@ renamed = (
     .where(content.c.spid != _offered.c.value)
 )
 
+taken = sa.select(content.c.fesn).where(_state != _FREE)
+
 # ------------------------------------------------------------------ whose it is
 
 # Chosen and taken in one statement: who reads first and writes after gives two lanes the same.

@@ -152,11 +152,12 @@ class ContainerSource:
         self._seen = seen
 
     def _mended(self) -> list[str]:
-        """What was set aside and is another thing now."""
+        """What was set aside and is another thing now; not what waits for a person."""
         return [
             one.content.fesn
             for one in self._pool.aside()
-            if stamp(self._directory / f"{one.content.fesn}-{one.content.spid}") != one.stamp
+            if one.stamp
+            and stamp(self._directory / f"{one.content.fesn}-{one.content.spid}") != one.stamp
         ]
 
 

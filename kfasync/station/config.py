@@ -51,7 +51,7 @@ layout = "auto"                   # "auto" "gp" "rev3"
 
 [source]
 kind = "containers"
-path = "fixtures/containers"      # one directory, one data_dir: the ledger knows what is issued
+path = "fixtures/containers"      # tied to this data_dir by its first start; back both up
 certificates = "fixtures/certificates"
 
 [source.keys]                     # development samples (OEF B212) only

@@ -11,6 +11,20 @@ from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
 
 
+def data_directory(loaded: LoadedConfig) -> Path:
+    """Where ledger and audit log are."""
+    return loaded.resolve(loaded.config.station.data_dir)
+
+
+def pool_directory(loaded: LoadedConfig) -> Path | None:
+    """Where the containers are; None when somebody else keeps the pool."""
+    match loaded.config.source:
+        case ContainersSection() as section:
+            return loaded.resolve(section.path)
+        case _:
+            return None
+
+
 def make_source(loaded: LoadedConfig, path: CryptoPath, ledger: Ledger) -> Source:
     """The configured source, which is not open yet.
 

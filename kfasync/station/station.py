@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 from anyio import to_thread
@@ -13,6 +14,7 @@ from kfasync.contracts.sources import SetAside, Source
 from kfasync.errors import KfError, LinkError, ReaderError
 from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import Ledger
+from kfasync.ledger.marker import Tie, require_ledger
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.desk import Desk
@@ -22,7 +24,7 @@ from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
-from kfasync.station.setup import make_source
+from kfasync.station.setup import data_directory, make_source, pool_directory
 
 
 class Station:
@@ -141,15 +143,23 @@ async def _set_up(
 ) -> Desk:
     """Open everything; ``parts`` closes it again, also when this fails halfway."""
     config = loaded.config
-    directory = loaded.resolve(config.station.data_dir)
+    directory = data_directory(loaded)
     path = await to_thread.run_sync(config.crypto.choose)
+    pool = pool_directory(loaded)
+    if pool is not None:
+        require_ledger(pool, directory)
     ledger = await to_thread.run_sync(Ledger.open, directory)
     parts.callback(ledger.close)
-    await to_thread.run_sync(end_interrupted, ledger, config.station.id)
     audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
     source = make_source(loaded, path, ledger)
     parts.push_async_callback(_close, source)
     await source.open()
+    tie = None
+    if pool is not None:
+        # Not before the pool was found to be one: a marker has no business in any other directory.
+        tie = await to_thread.run_sync(Tie.make, pool, directory, ledger)
+        parts.callback(tie.close)
+    await to_thread.run_sync(end_interrupted, ledger, config.station.id)
     roster = Roster()
     sender = Sender(source, ledger.outbox, roster)
     return Desk(
@@ -161,7 +171,7 @@ async def _set_up(
         source=source,
         ledger=ledger,
         sender=sender,
-        followers=followers(audit, sender, notice),
+        followers=followers(audit, sender, notice, tie),
         roster=roster,
         tell=tell,
     )
@@ -174,15 +184,24 @@ async def _close(source: Source) -> None:
 
 
 def followers(
-    audit: AuditLog, sender: Sender, notice: Callable[[Notice], None]
+    audit: AuditLog, sender: Sender, notice: Callable[[Notice], None], tie: Tie | None = None
 ) -> tuple[Follower, ...]:
-    """What follows the ledger: the audit file, and the sender of the outbox."""
+    """What follows the ledger: the audit file, the sender of the outbox, the marker in the pool."""
 
     async def write_log() -> Progress:
         await to_thread.run_sync(audit.follow)
         return Progress()
 
-    return Follower("audit log", write_log, notice), Follower("outbox", sender.step, notice)
+    found = (Follower("audit log", write_log, notice), Follower("outbox", sender.step, notice))
+    return found if tie is None else (*found, Follower("pool marker", partial(_mark, tie), notice))
+
+
+async def _mark(tie: Tie) -> Progress:
+    wait_s = tie.wait_s()
+    if wait_s > 0:
+        return Progress(again_s=wait_s)
+    await to_thread.run_sync(tie.follow)
+    return Progress()
 
 
 def _the_reader(name: str, present: list[str]) -> str:

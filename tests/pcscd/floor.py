@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -33,9 +34,10 @@ def write_config(directory: Path, *, made: int = 0, **changes: str) -> Path:
     text = TEMPLATE.replace("fixtures/certificates", str(FIXTURES / "certificates"))
     if made:
         make_containers(directory / "containers", made)
-        text = text.replace("fixtures/containers", str(directory / "containers"))
     else:
-        text = text.replace("fixtures/containers", str(FIXTURES / "containers"))
+        hidden = shutil.ignore_patterns(".*")
+        shutil.copytree(FIXTURES / "containers", directory / "containers", ignore=hidden)
+    text = text.replace("fixtures/containers", str(directory / "containers"))
     for old, new in changes.items():
         key = next(line for line in text.splitlines() if line.lstrip("# ").startswith(f"{old} ="))
         text = text.replace(key, f"{old} = {new}")

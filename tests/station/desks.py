@@ -87,7 +87,7 @@ def furnish(
 ) -> LoadedConfig:
     """Content and configuration in a directory; ``edits`` change lines of the template."""
     for part in ("containers", "certificates"):
-        shutil.copytree(FIXTURES / part, directory / part)
+        shutil.copytree(FIXTURES / part, directory / part, ignore=shutil.ignore_patterns(".*"))
     make_containers(directory / "containers", containers - 2)
     text = TEMPLATE.replace("fixtures/", "")
     for old, new in (edits or {}).items():
