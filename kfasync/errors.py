@@ -19,6 +19,8 @@
     │   ├── KeyCheckError             the keys are not those their check values speak of
     │   ├── KeyBlockError             the secrets of a fob came in a block that is not one
     │   ├── ContainerError            a file of a container, or the whole of it, is wrong
+    │   ├── TrustError                one of the two sides of a TLS connection is not accepted
+    │   ├── KlmsError                 the key server refused, or its answer is refused
     │   └── ProviderError             the vendor's library refused, broke its rules, or died
     ├── UnitError                     this UID has had its turn: nothing is sent to it
     │   ├── AlreadyProvisionedError   it passed
@@ -145,6 +147,24 @@ class ContainerError(SourceError):
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+
+
+class TrustError(SourceError):
+    """A certificate, a name or a TLS version is not accepted: by the key server, or by us."""
+
+
+class KlmsError(SourceError):
+    """The key server refused a request for good, or gave an answer that is refused.
+
+    Attributes:
+        code: of the problem, as docs/klms.md lists them.
+        operator_action: what the operator does about it.
+    """
+
+    def __init__(self, code: str, message: str, operator_action: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.operator_action = operator_action
 
 
 class ProviderError(SourceError):

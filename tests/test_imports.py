@@ -32,6 +32,7 @@ ALLOWED = {
     "kfasync.sources": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography"},
     "kfasync.sources.provider": CORE
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},
+    "kfasync.sources.klms": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography", "httpx"},
     "kfasync.acceptance": CORE
     | {"kfasync.acceptance", "kfasync.sources.provider.abi", "msgspec", "cryptography"},
     "kfasync.sim": CORE | {"kfasync.sim", "msgspec", "anyio", "cryptography"},
@@ -56,6 +57,7 @@ ALLOWED = {
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
+    "kfasync.cli.samples": STATION | {"kfasync.klms"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("_kf_"))
 

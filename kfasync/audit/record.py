@@ -43,6 +43,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     crypto_path: str
     provider: str | None
     provider_sha256: str | None
+    lease: str | None  # as the source calls it, where it has a pool of its own
     started: str
     finished: str
     stages: tuple[StageTime, ...]

@@ -22,6 +22,7 @@ _STYLE = {
     Outcome.INCOMPLETE.value: "bold yellow",
     Outcome.ERROR.value: "bold magenta",
 }
+_FOLLOWER = ("behind", "has caught up")
 
 
 class Board:
@@ -71,8 +72,9 @@ class Board:
                     self._say(f"{escape(event.reader)}: [yellow]{what}[/]: {escape(event.message)}")
 
     def notice(self, notice: Notice) -> None:
-        """Say that a follower of the ledger has fallen behind, or has caught up."""
-        what = f"[yellow]behind[/]: {escape(notice.problem)}" if notice.problem else "has caught up"
+        """Say that a follower of the ledger has fallen behind, or has caught up; or a warning."""
+        begins, is_over = ("warning", "is all right again") if notice.warning else _FOLLOWER
+        what = f"[yellow]{begins}[/]: {escape(notice.problem)}" if notice.problem else is_over
         self._say(f"{escape(notice.follower)} {what}")
 
     def note(self, sentence: str) -> None:

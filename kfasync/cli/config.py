@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
+from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.crypto.choose import describe
-from kfasync.station.config import TEMPLATE, ContainersSection, ProviderSection, load
+from kfasync.errors import ConfigError
+from kfasync.station.config import (
+    TEMPLATE,
+    ContainersSection,
+    KlmsSection,
+    LoadedConfig,
+    ProviderSection,
+    load,
+)
 
 app = typer.Typer(name="config", no_args_is_help=True)
 
@@ -18,10 +27,16 @@ def template() -> None:
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="A station.toml.")]) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="A station.toml.")],
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the key server of [source] too.")
+    ] = False,
+    loop: LoopOption = Loop.ASYNCIO,
+) -> None:
     """Say what is wrong with a configuration file, or what it says."""
     loaded = load(file)
-    card, source = loaded.config.card, loaded.config.source
+    card = loaded.config.card
     lanes = ", ".join(lane.reader for lane in loaded.config.lane) or "every PC/SC reader"
     typer.echo(f"{file}: good")
     typer.echo(f"  station   {loaded.config.station.id}, lanes: {lanes}")
@@ -30,14 +45,43 @@ def check(file: Annotated[Path, typer.Argument(help="A station.toml.")]) -> None
         f"SCP03 {card.scp03_mode.value} at security level {card.security_level.value}, "
         f"blocks of {card.plan.block_size} bytes"
     )
-    match source:
-        case ProviderSection():
+    _source(loaded)
+    typer.echo(f"  {describe(loaded.config.crypto.choose())}")
+    if online:
+        _online(loaded, loop)
+
+
+def _source(loaded: LoadedConfig) -> None:
+    match loaded.config.source:
+        case ProviderSection() as source:
             typer.echo(f"  content   {source.library}, SHA-256 {source.sha256.lower()}")
-        case ContainersSection():
+        case KlmsSection() as source:
+            typer.echo(f"  content   key server {source.url}")
+            typer.echo(f"  identity  {loaded.resolve(source.certificate)}")
+        case ContainersSection() as source:
             kcv = loaded.config.key_set().kcv
             typer.echo(f"  content   {loaded.resolve(source.path)}")
             typer.echo(
                 f"  keys      {8 * len(source.keys.enc)} bits, check values ENC "
                 f"{kcv.enc.hex().upper()}, MAC {kcv.mac.hex().upper()}, DEK {kcv.dek.hex().upper()}"
             )
-    typer.echo(f"  {describe(loaded.config.crypto.choose())}")
+
+
+def _online(loaded: LoadedConfig, loop: Loop) -> None:
+    # Here, and not above: nothing else here has to wait for an HTTP client to be imported.
+    from kfasync.station.inquiry import inquire
+
+    if not isinstance(loaded.config.source, KlmsSection):
+        raise ConfigError("--online", '--online is for [source] kind = "klms": there is no server')
+    found = run_on(loop, inquire, loaded)
+    key_store = {"pkcs11": "a token", "memory": "the memory of the server"}[found.key_store]
+    typer.echo(f"  server    answers over TLS 1.3, in {found.took_ms:.0f} ms")
+    typer.echo(
+        f"  leases    {found.ttl_s} s, {found.ttl_max_s} s at most; master key in {key_store}"
+    )
+    typer.echo(
+        f"  pool      {found.pool.profile}: {found.pool.free} free, {found.pool.leased} leased, "
+        f"{found.pool.consumed} consumed, {found.pool.quarantined} quarantined"
+    )
+    for warning in found.warnings:
+        typer.echo(f"  warning   {warning}")

@@ -11,6 +11,7 @@ from rich.console import Console
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli.board import Board
 from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.cli.samples import sample_keys
 from kfasync.contracts.cards import Readers
 from kfasync.crypto.choose import describe
 from kfasync.errors import KfError
@@ -87,9 +88,12 @@ def _with_a_fob(loaded: LoadedConfig) -> SimulatedReaders:
     """One reader in memory, with a new fob on it."""
     card = loaded.config.card
     readers = SimulatedReaders([SIMULATED])
+    uid = b"\x04" + secrets.token_bytes(6)
+    with sample_keys(loaded) as keys_of:
+        keys = keys_of(uid)
     fob = SimulatedFob(
-        uid=b"\x04" + secrets.token_bytes(6),
-        keys=loaded.config.key_set(),
+        uid=uid,
+        keys=keys,
         aid=bytes.fromhex(card.aid),
         scp03_mode=card.scp03_mode,
         store_data_p1=(card.plan.p1, card.plan.last_p1),

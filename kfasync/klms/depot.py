@@ -8,7 +8,7 @@ import msgspec
 
 from kfasync.errors import ConfigError
 from kfasync.klms.config import LoadedKlms
-from kfasync.klms.kdf3 import MasterKey, MemoryKey
+from kfasync.klms.kdf3 import Kdf3, MasterKey, MemoryKey
 from kfasync.klms.standing import Standing
 from kfasync.klms.stock import Stock
 from kfasync.klms.store import Store
@@ -36,6 +36,23 @@ def open_depot(loaded: LoadedKlms) -> Iterator[Depot]:
         store = Store(loaded.pool)
         stack.callback(store.close)
         yield Depot(store, Stock(store, master), Standing(store), master)
+
+
+@contextlib.contextmanager
+def open_kdf3(loaded: LoadedKlms) -> Iterator[Kdf3]:
+    """The derivation alone, as the server does it: for fobs that are made to fit.
+
+    Raises:
+        ConfigError: the master key cannot be used.
+    """
+    with contextlib.ExitStack() as stack:
+        yield make_kdf3(_master(loaded, stack), loaded)
+
+
+def make_kdf3(master: MasterKey, loaded: LoadedKlms) -> Kdf3:
+    """The derivation with the switches of ``[keys]``."""
+    keys = loaded.config.keys
+    return Kdf3(master, kvn=keys.kvn, padding=keys.uid_padding, length_field=keys.length_field)
 
 
 def _master(loaded: LoadedKlms, stack: contextlib.ExitStack) -> MasterKey:

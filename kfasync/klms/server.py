@@ -12,9 +12,8 @@ from kfasync.errors import ConfigError
 from kfasync.klms.answer import Answers
 from kfasync.klms.app import KlmsApp
 from kfasync.klms.config import LoadedKlms
-from kfasync.klms.depot import Depot, open_depot
+from kfasync.klms.depot import Depot, make_kdf3, open_depot
 from kfasync.klms.faults import Faults
-from kfasync.klms.kdf3 import Kdf3
 from kfasync.klms.leases import Leases
 from kfasync.klms.peer import PeerProtocol
 from kfasync.klms.tls import TlsContexts
@@ -68,11 +67,9 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
 
 def make_app(loaded: LoadedKlms, depot: Depot, faults: Faults) -> KlmsApp:
     """The application over an open pool."""
-    keys, limits = loaded.config.keys, loaded.config.lease
+    limits = loaded.config.lease
     leases = Leases(depot.store)
-    kdf3 = Kdf3(
-        depot.master, kvn=keys.kvn, padding=keys.uid_padding, length_field=keys.length_field
-    )
+    kdf3 = make_kdf3(depot.master, loaded)
     answers = Answers(
         leases, depot.stock, kdf3, faults, ttl_s=limits.ttl_s, ttl_max_s=limits.ttl_max_s
     )

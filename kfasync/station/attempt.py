@@ -215,6 +215,7 @@ class Attempt:
             crypto_path=desk.path.name,
             provider=f"{source.name} {source.version}" if source.name else None,
             provider_sha256=source.sha256,
+            lease=lease.lease_id if lease and source.remote else None,
             started=self._journal.started,
             finished=now(),
             stages=self._journal.stages(),

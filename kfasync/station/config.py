@@ -8,10 +8,12 @@ import typing
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from kfasync.contracts.crypto import Aes, CryptoPath
+from kfasync.contracts.klms import TTL_MAX_S
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import key_check_value
 from kfasync.crypto.choose import choose
@@ -67,6 +69,15 @@ dek = "1b988a47ac94632f7020734ca172eed8"
 # in_process = false              # true: no worker process between it and the station
 # deadline_s = 5.0                # for each of its calls
 # config = { }                    # handed to the library as JSON
+
+# [source]                        # or: from a key server (KLMS) over mutual TLS 1.3
+# kind = "klms"
+# url = "https://klms.example:8443"
+# ca = "pki/ca.pem"               # of the server's certificate
+# certificate = "pki/EOL-01.pem"  # this station's; its subjectAltName names station.id
+# key = "pki/EOL-01.key"
+# ttl_s = 5                       # of a lease; default: what the server gives
+# deadline_s = 10.0               # for a lease with all its tries
 
 [crypto]
 path = "auto"                     # "auto" "native" "cryptography" "pure"
@@ -160,6 +171,29 @@ class ProviderSection(
             raise ValueError(f"deadline_s {self.deadline_s} is not above 0 and up to 600")
 
 
+class KlmsSection(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="klms"
+):
+    """``[source]`` of kind ``klms``."""
+
+    url: str
+    ca: str
+    certificate: str
+    key: str
+    ttl_s: int | None = None
+    deadline_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not _is_https_host(self.url):
+            raise ValueError(
+                f"url {self.url!r} is not https://HOST or https://HOST:PORT and nothing more"
+            )
+        if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_MAX_S:
+            raise ValueError(f"ttl_s {self.ttl_s} is not from 1 to {TTL_MAX_S}")
+        if not 0 < self.deadline_s <= 600:
+            raise ValueError(f"deadline_s {self.deadline_s} is not above 0 and up to 600")
+
+
 class CryptoSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[crypto]``; a tier of the native path can be forced by its whole name."""
 
@@ -187,7 +221,7 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration."""
 
     station: StationSection
-    source: ContainersSection | ProviderSection
+    source: ContainersSection | ProviderSection | KlmsSection
     card: CardProfile = CardProfile()
     lane: tuple[LaneSection, ...] = ()
     crypto: CryptoSection = CryptoSection()
@@ -217,7 +251,7 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not isinstance(self.source, ContainersSection):
             raise ConfigError(
                 "source.kind",
-                'the keys of a simulated fob are those of [source.keys], which kind = "provider" '
+                "the keys of a simulated fob are those of [source.keys], which this kind of source "
                 "does not have",
             )
         return self.source.keys.key_set(self.card.key_version, OpensslAes())
@@ -319,6 +353,23 @@ def _choice(kind: Any, keys: list[str], table: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return f"; choose one of {', '.join(typing.get_args(kind))}"
     return ""
+
+
+def _is_https_host(url: str) -> bool:
+    """Whether it is ``https://HOST`` or ``https://HOST:PORT``, and nothing more but a slash."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return (
+        url.isascii()
+        and parts.scheme == "https"
+        and bool(host)
+        and port != 0
+        and not parts.path.strip("/")
+        and not any((parts.username, parts.password, parts.query, parts.fragment))
+    )
 
 
 def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:

@@ -17,10 +17,14 @@ LINGER_S = 0.1  # after news, so that the fobs of many lanes make one step
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """How a follower is getting on; ``problem`` is empty when it has caught up."""
+    """How a follower is getting on; ``problem`` is empty when it has caught up.
+
+    A ``warning`` is not a follower's: ``follower`` is its topic, and an empty problem its end.
+    """
 
     follower: str
     problem: str = ""
+    warning: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -14,11 +14,13 @@ from kfasync.errors import (
     IdentityError,
     KeyCheckError,
     KfError,
+    KlmsError,
     LedgerError,
     LinkError,
     ReaderError,
     SourceError,
     StatusWordError,
+    TrustError,
     UnitError,
     UnprovedError,
 )
@@ -93,10 +95,13 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
     )
     if isinstance(error, KfError) and error.retryable:
         disposition, lane = _resume(attempt.touched), LaneRule.GOES_ON
-    known = isinstance(error, KfError)
+    known, cause = isinstance(error, KfError), type(error).__name__
+    if isinstance(error, KlmsError):
+        # One table says it for both sides: kfasync/contracts/klms_problems.py.
+        cause, action = error.code, error.operator_action
     return Verdict(
         disposition,
-        type(error).__name__,
+        cause,
         # The text of a foreign error is not ours to vouch for: it may quote anything.
         str(error) if known else f"the attempt ended with {type(error).__name__}",
         action,
@@ -200,6 +205,14 @@ _TABLE: tuple[tuple[type[BaseException], tuple[Disposition, str, LaneRule]], ...
     (ChannelError, (Disposition.ERROR, _REVIEW, LaneRule.STOPS_AFTER_TWO)),
     (AnswerFormatError, (Disposition.ERROR, _HALT_PROFILE, LaneRule.STOPS_AFTER_TWO)),
     (IdentityError, (Disposition.ERROR, _HALT_PROFILE, LaneRule.STOPS_AFTER_TWO)),
+    (
+        TrustError,
+        (
+            Disposition.ERROR,
+            "Keep the fob: it was not written. Have the certificates looked at.",
+            LaneRule.STOPS_AFTER_TWO,
+        ),
+    ),
     (
         SourceError,
         (

@@ -1,5 +1,6 @@
 """Which source a configuration asks for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kfasync.contracts.crypto import CryptoPath
@@ -7,8 +8,14 @@ from kfasync.contracts.sources import Source
 from kfasync.errors import ConfigError, KeyCheckError
 from kfasync.ledger.ledger import Ledger
 from kfasync.sources.containers import ContainerSource
+from kfasync.sources.klms.credentials import Files
 from kfasync.sources.provider.source import ProviderSource
-from kfasync.station.config import ContainersSection, LoadedConfig, ProviderSection
+from kfasync.station.config import (
+    ContainersSection,
+    KlmsSection,
+    LoadedConfig,
+    ProviderSection,
+)
 
 
 def data_directory(loaded: LoadedConfig) -> Path:
@@ -25,8 +32,16 @@ def pool_directory(loaded: LoadedConfig) -> Path | None:
             return None
 
 
-def make_source(loaded: LoadedConfig, path: CryptoPath, ledger: Ledger) -> Source:
+def make_source(
+    loaded: LoadedConfig,
+    path: CryptoPath,
+    ledger: Ledger,
+    warn: Callable[[str, str], None] = lambda topic, sentence: None,
+) -> Source:
     """The configured source, which is not open yet.
+
+    Args:
+        warn: told what an operator should know of it: the topic, and a sentence or "".
 
     Raises:
         ConfigError: a static key of the configuration has another check value than it says.
@@ -57,3 +72,27 @@ def make_source(loaded: LoadedConfig, path: CryptoPath, ledger: Ledger) -> Sourc
                 in_process=section.in_process,
                 lock_memory=loaded.config.crypto.locked_memory == "required",
             )
+        case KlmsSection() as section:
+            # Here, and not above: no other station has to wait for an HTTP client to be imported.
+            from kfasync.sources.klms.source import KlmsSource
+
+            return KlmsSource(
+                section.url.rstrip("/"),
+                files_of(section, loaded),
+                loaded.config.station.id,
+                data_directory(loaded),
+                ledger,
+                path,
+                ttl_s=section.ttl_s,
+                deadline_s=section.deadline_s,
+                tell=warn,
+            )
+
+
+def files_of(section: KlmsSection, loaded: LoadedConfig) -> Files:
+    """The files of TLS, relative to the configuration."""
+    return Files(
+        ca=loaded.resolve(section.ca),
+        certificate=loaded.resolve(section.certificate),
+        key=loaded.resolve(section.key),
+    )

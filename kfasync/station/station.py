@@ -151,7 +151,9 @@ async def _set_up(
     ledger = await to_thread.run_sync(Ledger.open, directory)
     parts.callback(ledger.close)
     audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
-    source = make_source(loaded, path, ledger)
+    source = make_source(
+        loaded, path, ledger, lambda topic, why: notice(Notice(topic, why, warning=True))
+    )
     parts.push_async_callback(_close, source)
     await source.open()
     tie = None

@@ -7,6 +7,7 @@ from kfasync.audit.record import AttemptRecord
 from kfasync.cli.board import Board
 from kfasync.model import Stage
 from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.follower import Notice
 
 
 def record(**changes: object) -> AttemptRecord:
@@ -97,3 +98,21 @@ def test_a_reader_s_name_with_brackets_is_shown_as_it_is(terminal: bool) -> None
     assert out.getvalue().count(name) >= 3
     assert "[gone]" in out.getvalue()
     assert "[note]" in out.getvalue()
+
+
+def test_a_warning_is_none_of_a_follower() -> None:
+    out = io.StringIO()
+    board = Board(Console(file=out, width=200, color_system=None))
+    for notice in (
+        Notice("outbox", "nobody listens"),
+        Notice("outbox"),
+        Notice("clock", "it is off", warning=True),
+        Notice("clock", warning=True),
+    ):
+        board.notice(notice)
+    assert out.getvalue().splitlines() == [
+        "outbox behind: nobody listens",
+        "outbox has caught up",
+        "clock warning: it is off",
+        "clock is all right again",
+    ]

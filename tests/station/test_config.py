@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from kfasync.station.config import (
     ContainersSection,
     CryptoSection,
     KeysSection,
+    KlmsSection,
     LaneSection,
     ProviderSection,
     StationConfig,
@@ -28,7 +30,7 @@ MAC = "42fd95e83821260c5b90463af7996313"
 DEK = "1b988a47ac94632f7020734ca172eed8"
 KEYS = KeysSection(Secret.from_hex(ENC), Secret.from_hex(MAC), Secret.from_hex(DEK))
 HERE = Path()
-PROVIDER = "kind|library|sha256|in_process|deadline_s|config"
+PROVIDER = "kind|library|sha256|in_process|deadline_s|config|url|ca|certificate|key|ttl_s"
 PROVIDED = f"""[station]
 id = "E"
 [source]
@@ -67,7 +69,7 @@ def test_the_template_says_what_the_defaults_are() -> None:
 
 
 def test_what_the_template_comments_out_is_the_default_too() -> None:
-    commented = rf"(?m)^# (?!kcv|reader|{PROVIDER})(\w+ = )"
+    commented = rf"(?m)^# (?!(?:kcv|reader|{PROVIDER})\b)(\w+ = )"
     assert len(re.findall(commented, TEMPLATE)) == 10
     whole, plain = parse(re.sub(commented, r"\1", TEMPLATE)), parse(TEMPLATE)
     assert whole.station == plain.station
@@ -83,6 +85,69 @@ def test_the_template_shows_a_provider_with_its_defaults() -> None:
     assert parse(f'[station]\nid = "E"\n{block}'.replace('"..."', f'"{64 * "0"}"')).source == (
         ProviderSection("/opt/vendor/libprovider.so", 64 * "0")
     )
+
+
+def test_the_template_shows_a_key_server_with_its_defaults() -> None:
+    at = TEMPLATE.rindex("# [source]")
+    block = TEMPLATE[at : TEMPLATE.index("\n\n", at)].replace("\n# ", "\n").removeprefix("# ")
+    whole = parse(f'[station]\nid = "E"\n{block}').source
+    section = KlmsSection(
+        "https://klms.example:8443", "pki/ca.pem", "pki/EOL-01.pem", "pki/EOL-01.key"
+    )
+    assert isinstance(whole, KlmsSection)
+    assert whole.ttl_s == 5  # which is what the reference server gives
+    assert msgspec.structs.replace(whole, ttl_s=None) == section
+
+
+KEY_SERVER = """[station]
+id = "E"
+[source]
+kind = "klms"
+url = "https://klms"
+ca = "ca.pem"
+certificate = "E.pem"
+key = "E.key"
+"""
+
+
+@pytest.mark.parametrize("url", ["https://klms", "https://klms:8443/", "https://[::1]:8443"])
+def test_where_a_key_server_can_be(url: str) -> None:
+    source = parse(KEY_SERVER.replace("https://klms", url)).source
+    assert isinstance(source, KlmsSection)
+    assert source.url == url
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "sentence"),
+    [
+        *(
+            ("https://klms", url, "source.url", 5, "is not https://HOST or https://HOST:PORT")
+            for url in (
+                "http://klms",
+                "klms:8443",
+                "https://",
+                "https://klms/v1",
+                "https://klms?x",
+                "https://u:p@klms",
+                "https://klms:port",
+                "https://klms:0",
+                "https://[klms",
+                "https://klöms",
+            )
+        ),
+        ("ca =", "ttl_s = 0\nca =", "source.ttl_s", 6, "ttl_s 0 is not from 1 to 3600"),
+        ("ca =", "deadline_s = 0.0\nca =", "source.deadline_s", 6, "not above 0 and up to 600"),
+        ("ca =", "pool = 1\nca =", "source.pool", 6, "known here: url, ca, certificate, key"),
+        ('key = "E.key"\n', "", "source.key", 3, "missing required field `key`"),
+    ],
+)
+def test_what_is_wrong_with_a_key_server_is_named_with_its_line(
+    old: str, new: str, key: str, line: int, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(KEY_SERVER.replace(old, new, 1))
+    assert (raised.value.key, str(raised.value).partition(":")[0]) == (key, f"F line {line}")
+    assert sentence in str(raised.value)
 
 
 def test_the_keys_of_a_provider_are_not_in_the_configuration() -> None:
@@ -187,9 +252,9 @@ WRONG = [
     (KCV, 'kcv = { enc = "x", mac = "000000", dek = "000000" } ', "source.keys.kcv.enc", 35, "six"),
     (KCV, 'kcv = { enc = "000000", mac = "000000" } ', "source.keys.kcv.dek", 35, "missing"),
     (KCV, 'kcv = "000000" ', "source.keys.kcv", 35, "Expected `object"),
-    ('path = "auto" ', 'path = "fast" ', "crypto.path", 46, "one of auto, native, native-"),
-    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 46, "known here: path"),
-    ("[crypto]", "[web]", "web", 45, "known here: station, source"),
+    ('path = "auto" ', 'path = "fast" ', "crypto.path", 55, "one of auto, native, native-"),
+    ("[crypto]", "[crypto]\nx = 1", "crypto.x", 55, "known here: path"),
+    ("[crypto]", "[web]", "web", 54, "known here: station, source"),
 ]
 
 
@@ -222,7 +287,7 @@ def test_what_is_wrong_is_named_with_its_line(
         ),
         ("sha256 =", "path = '.'\nsha256 =", "source.path", 6, "known here: library, sha256, in_"),
         ('library = "/lib.so"\n', "", "source.library", 3, "missing required field `library`"),
-        ('"provider"', '"usb"', "source.kind", 4, "choose one of containers, provider"),
+        ('"provider"', '"usb"', "source.kind", 4, "choose one of containers, provider, klms"),
     ],
 )
 def test_what_is_wrong_with_a_provider_is_named_with_its_line(
@@ -237,7 +302,7 @@ def test_what_is_wrong_with_a_provider_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("[crypto]", "[crypto", "line 45"),
+        ("[crypto]", "[crypto", "line 54"),
         ('data_dir = "var" ', 'id = "x" ', "Cannot overwrite a value"),
         (f'enc = "{ENC}"', f"enc = {ENC}", "line 32"),
     ],

@@ -15,6 +15,7 @@ from kfasync.errors import (
     HungCardError,
     IdentityError,
     KeyCheckError,
+    KlmsError,
     LeaseExpiredError,
     LedgerError,
     LinkError,
@@ -23,6 +24,7 @@ from kfasync.errors import (
     SourceError,
     SourceUnavailableError,
     StatusWordError,
+    TrustError,
     UnitError,
     UnitRejectedError,
 )
@@ -85,6 +87,8 @@ TABLE = [
     # the source
     (FETCH, NONE, SourceError("x"), ERROR, TWO, FREE),
     (FETCH, PARTIAL, SourceError("x"), ERROR, TWO, BURNED),
+    (FETCH, NONE, TrustError("x"), ERROR, TWO, FREE),
+    (FETCH, NONE, KlmsError("pool-empty", "x", "Stop."), ERROR, TWO, FREE),
     (FETCH, NONE, SourceUnavailableError("x"), RETRY, ON, FREE),
     (AUTH, NONE, LeaseExpiredError("x"), RETRY, ON, FREE),
     (FETCH, PARTIAL, SourceUnavailableError("x"), BOUND, ON, BURNED),
@@ -104,6 +108,15 @@ TABLE = [
     (STORE, PARTIAL, RuntimeError("x"), ERROR, ON, BURNED),
     (UID, NONE, KeyboardInterrupt(), ERROR, ON, FREE),
 ]
+
+
+def test_what_a_key_server_says_is_the_cause_and_what_the_operator_reads() -> None:
+    verdict = judge(ended(FETCH, NONE), KlmsError("pool-empty", "no content", "Stop."))
+    assert (verdict.cause, verdict.message) == ("pool-empty", "no content")
+    assert verdict.operator_action == "Stop."
+    assert verdict.exit_code == 3
+
+
 OUTCOMES = {
     FAIL: Outcome.FAIL,
     Disposition.ALREADY_PROVISIONED: Outcome.FAIL,

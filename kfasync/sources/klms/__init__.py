@@ -1,0 +1,1 @@
+"""Keys and content from a key server (KLMS) over mutual TLS."""

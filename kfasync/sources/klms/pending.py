@@ -1,0 +1,149 @@
+"""Lease requests whose end nobody knows yet: used again by their unit, or handed back.
+
+A request is in the journal before it is sent. From there it goes on in one of three ways:
+
+    adopted        the ledger answers for the lease
+    left           nobody knows whether it was granted: the unit's next request has the same key
+    handed back    granted and of no use: abort, touched none
+"""
+
+from collections.abc import Callable
+
+import anyio.to_thread
+import msgspec
+
+from kfasync.contracts.klms import SUITE, End, LeaseRequest, Outcomes, Recipient, UnitName
+from kfasync.contracts.klms_problems import Problem
+from kfasync.errors import KlmsError, SourceError, UnitError
+from kfasync.model import Unit
+from kfasync.sources.klms.client import Client, Granted
+from kfasync.sources.klms.content import lease_id_of
+from kfasync.sources.klms.journal import Fetch, FetchJournal
+from kfasync.sources.klms.seal import RecipientKey
+
+# The server's word that nothing was granted under this key. After any other trouble nobody knows.
+_NOT_GRANTED = frozenset(
+    one.code for one in Problem if 400 <= one.value.status < 500 and not one.value.retryable
+)
+
+
+class Pending:
+    """The requests of one station that are not over; on the event loop.
+
+    Args:
+        new_key: makes an Idempotency-Key, a UUID.
+    """
+
+    def __init__(
+        self,
+        journal: FetchJournal,
+        client: Client,
+        station: str,
+        ttl_s: int | None,
+        new_key: Callable[[], str],
+    ) -> None:
+        self._journal = journal
+        self._client = client
+        self._station = station
+        self._ttl_s = ttl_s
+        self._new_key = new_key
+        self._left = {(one.uid, one.aid, one.profile): one for one in journal.left}
+        self._useless: dict[str, tuple[Fetch, str | None]] = {}
+
+    async def begin(self, unit: Unit) -> tuple[Fetch, bool]:
+        """The request of a unit, on the disk; and whether its key is a new one.
+
+        Raises:
+            LedgerError: the journal cannot be written.
+        """
+        uid, aid = unit.uid.hex().upper(), unit.aid.hex().upper()
+        left = self._left.pop((uid, aid, unit.profile), None)
+        if left is not None:
+            return left, False
+        fetch = Fetch(self._new_key(), uid, aid, unit.profile)
+        await anyio.to_thread.run_sync(self._journal.begin, fetch)
+        return fetch, True
+
+    async def ask(
+        self, fetch: Fetch, recipient: RecipientKey, until_s: float, atr: bytes = b""
+    ) -> Granted:
+        """Send it, and again while that may help; when that fails, it is kept or over.
+
+        Raises:
+            as :meth:`Client.lease`
+        """
+        try:
+            return await self._send(fetch, recipient, until_s, atr)
+        except (KlmsError, UnitError) as error:
+            if _was_not_granted(error):
+                await self._over(fetch)
+            else:
+                self.keep(fetch)
+            raise
+        except BaseException:
+            self.keep(fetch)
+            raise
+
+    def keep(self, fetch: Fetch) -> None:
+        """Nobody knows whether it was granted."""
+        self._left[fetch.uid, fetch.aid, fetch.profile] = fetch
+
+    async def hand_back(self, fetch: Fetch, body: bytes, until_s: float) -> None:
+        """It was granted and is of no use; tried once now, and later if that does not help.
+
+        Args:
+            body: the answer, which names the lease if anything does.
+        """
+        self._useless[fetch.key] = fetch, lease_id_of(body)
+        await self._return(fetch.key, until_s)
+
+    async def hand_back_all(self, until_s: float) -> None:
+        """Hand back everything that no unit has come for; what cannot be stays for later."""
+        for name in list(self._left):
+            if (fetch := self._left.pop(name, None)) is not None:
+                self._useless[fetch.key] = fetch, None
+        for key in list(self._useless):
+            if not await self._return(key, until_s):
+                return
+
+    async def _return(self, key: str, until_s: float) -> bool:
+        """Whether the server has heard it."""
+        fetch, lease_id = self._useless.pop(key)
+        heard = False
+        try:
+            if lease_id is None:
+                granted = await self._send(fetch, RecipientKey(), until_s)
+                lease_id = lease_id_of(granted.body)
+            if lease_id is not None:
+                end = End(lease_id, "abort", "error", "none")
+                await self._client.outcomes(Outcomes((end,)), until_s)
+                heard = True
+        except (KlmsError, UnitError) as error:
+            heard = _was_not_granted(error)
+        except SourceError:
+            pass  # away, or one side does not accept the other: later
+        finally:
+            if not heard:
+                self._useless[key] = fetch, lease_id
+        if heard:
+            await self._over(fetch)
+        return heard
+
+    async def _send(
+        self, fetch: Fetch, recipient: RecipientKey, until_s: float, atr: bytes = b""
+    ) -> Granted:
+        request = LeaseRequest(
+            unit=UnitName(uid=fetch.uid, aid=fetch.aid, atr=atr.hex().upper()),
+            profile=fetch.profile,
+            station=self._station,
+            recipient=Recipient(SUITE, recipient.public),
+            ttl_s=self._ttl_s,
+        )
+        return await self._client.lease(fetch.key, msgspec.json.encode(request), until_s)
+
+    async def _over(self, fetch: Fetch) -> None:
+        await anyio.to_thread.run_sync(self._journal.finish, fetch.key)
+
+
+def _was_not_granted(error: KlmsError | UnitError) -> bool:
+    return isinstance(error, UnitError) or error.code in _NOT_GRANTED

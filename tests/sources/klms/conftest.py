@@ -1,0 +1,3 @@
+"""The reference server, as tests/klms has it."""
+
+from tests.klms.conftest import _filled, directory, server  # noqa: F401  # fixtures
