@@ -16,6 +16,7 @@ import ctypes
 import functools
 import importlib.util
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from types import ModuleType
@@ -32,16 +33,36 @@ _MAX_STATES = 16  # in one SCardGetStatusChange of pcsc-lite
 
 
 class PcscReaders:
-    """The readers that PC/SC knows; implements `kfasync.contracts.cards.Readers`."""
+    """The readers that PC/SC knows; implements `kfasync.contracts.cards.Readers`.
+
+    Args:
+        patience_s: how long to wait for their names, which takes milliseconds.
+    """
+
+    def __init__(self, patience_s: float = 5.0) -> None:
+        self._patience_s = patience_s
 
     def names(self) -> list[str]:
-        """Those that are there now; blocks. ReaderError when PC/SC cannot be asked."""
+        """Those that are there now; blocks, for ``patience_s`` at most.
+
+        Raises:
+            ReaderError: PC/SC cannot be asked, or does not answer.
+        """
         context = _Context("all readers")
+        # A daemon that is stopped takes the connection and never answers.
+        watchdog = threading.Timer(self._patience_s, context.abort)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             context.establish()
             return context.names()
+        except HungCardError as error:
+            raise ReaderError(
+                f"PC/SC has not answered for {self._patience_s:g} s; restart pcscd"
+            ) from error
         finally:
             context.release()
+            watchdog.cancel()
 
     def reader(self, name: str) -> "PcscReader":
         """A handle on a reader, which need not be there yet; does not block."""

@@ -13,16 +13,26 @@ DIVERSIFICATION_DATA_SIZE = 10
 _CPLC = bytes.fromhex("9F7F2A")
 _FABRICATION = slice(10, 18)  # IC fabrication date, serial number, batch identifier
 _UID_SIZES = (4, 7, 10)
-_RANDOM = 0x08  # of 4 bytes: made up anew at every activation (ISO/IEC 14443-3, 6.5.4)
+# Of 4 bytes, the first one says what they are (ISO/IEC 14443-3, 6.5.4): 08 random, xF fixed and
+# not unique, x0 to x7 the manufacturer's own number; what is left is reserved.
+_RANDOM = 0x08
+_NOT_UNIQUE = 0x0F
+_OWN_NUMBER_MAX = 0x07
 
 
 def from_uid(data: bytes) -> bytes:
-    """The UID of ISO/IEC 14443-3, 6.5.4; IdentityError when it is random."""
+    """The UID of ISO/IEC 14443-3, 6.5.4; IdentityError when another fob may have it too."""
     if len(data) not in _UID_SIZES:
         raise IdentityError(f"the reader gave a UID of {len(data)} bytes; 4, 7 or 10 are possible")
-    if len(data) == 4 and data[0] == _RANDOM:
+    if len(data) == 4 and data[0] & 0x0F > _OWN_NUMBER_MAX:
+        if data[0] == _RANDOM:
+            what = "a random UID"
+        elif data[0] & 0x0F == _NOT_UNIQUE:
+            what = "a UID of 4 bytes that other fobs may have too"
+        else:
+            what = f"a UID of 4 bytes that begins with {data[0]:02X}, which is reserved"
         raise IdentityError(
-            "the fob shows a random UID, so nothing can be bound to it; set uid_source in the "
+            f"the fob shows {what}, so nothing can be bound to it; set uid_source in the "
             "card profile to key-diversification-data or cplc"
         )
     return _telling(data)

@@ -306,8 +306,9 @@ def other_keys(opening: Opening) -> CryptogramError:
 def other_challenge(opening: Opening) -> CryptogramError:
     """What to say when the card's challenge is not the one that it announces."""
     return CryptogramError(
-        "the card challenge is not the pseudo-random one that the card announces for AID "
-        f"{opening.aid.hex().upper()}; if the card computes it over another AID, set "
+        "the card's pseudo-random challenge does not verify, though its cryptogram does: the card "
+        "holds another Key-ENC; check the key set before another fob is placed. Only if the keys "
+        f"are right, the card computes it over another AID than {opening.aid.hex().upper()}: set "
         "challenge_aid in the card profile"
     )
 

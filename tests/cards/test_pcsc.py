@@ -350,6 +350,18 @@ def test_severing_frees_a_connect_that_hangs(
     reader.connect().close()
 
 
+def test_a_daemon_that_is_stopped_is_not_waited_for(pcscd: PrivatePcscd) -> None:
+    before = sockets()
+    os.kill(pcscd.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ReaderError, match=r"not answered for 0\.2 s; restart pcscd"):
+            PcscReaders(patience_s=0.2).names()
+    finally:
+        os.kill(pcscd.pid, signal.SIGCONT)
+    assert sockets() == before
+    assert pcscd.reader_names[0] in PcscReaders().names()
+
+
 # ------------------------------------------------------------------------------- news
 
 

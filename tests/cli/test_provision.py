@@ -1,7 +1,9 @@
 """What can be said without a fob being written; the rest is in tests/pcscd."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,16 @@ def test_waiting_for_a_fob_ends(run: Run, config: Path, pcscd: PrivatePcscd) -> 
     )
     assert ended.code == 4
     assert f"no fob was placed on reader {pcscd.reader_names[0]} within 0.1 s" in ended.err
+
+
+def test_a_pcscd_that_is_stopped_ends_it_too(run: Run, config: Path, pcscd: PrivatePcscd) -> None:
+    os.kill(pcscd.pid, signal.SIGSTOP)
+    try:
+        ended = run("provision", "--config", config, "--timeout", "0.1")
+    finally:
+        os.kill(pcscd.pid, signal.SIGCONT)
+    assert ended.code == 4
+    assert "PC/SC has not answered for 5 s; restart pcscd" in ended.err
 
 
 def test_without_pcscd_it_is_one_sentence(config: Path) -> None:

@@ -338,7 +338,7 @@ def test_the_df_name_of_the_select_answer_is_what_the_challenge_is_over() -> Non
 )
 def test_where_select_names_nobody_the_aid_asked_for_stands(fci: str) -> None:
     attempt = Attempt(fob(), changed={SELECT: bytes.fromhex(fci) + OK})
-    assert "for AID A000000857;" in str(attempt.failed(CryptogramError))
+    assert "another AID than A000000857:" in str(attempt.failed(CryptogramError))
     assert attempt.words[-1] == "50"
 
 
@@ -347,7 +347,7 @@ def test_challenge_aid_overrides_what_select_names() -> None:
     profile = CardProfile(challenge_aid=card.instance_aid.hex())
     Attempt(card, profile, changed={SELECT: OK}).passed()
     attempt = Attempt(fob(), CardProfile(challenge_aid="A000000151000000"))
-    assert "for AID A000000151000000;" in str(attempt.failed(CryptogramError))
+    assert "another AID than A000000151000000:" in str(attempt.failed(CryptogramError))
 
 
 # -------------------------------------------------------------------------- what a card says

@@ -8,7 +8,7 @@ from kfasync.errors import AnswerFormatError, IdentityError
 CPLC = bytes(range(42))
 
 
-@pytest.mark.parametrize("uid", ["04112233", "04112233445566", "04112233445566778899"])
+@pytest.mark.parametrize("uid", ["04112233", "e7112233", "04112233445566", "04112233445566778899"])
 def test_a_uid_of_each_size_is_an_identity(uid: str) -> None:
     assert from_uid(bytes.fromhex(uid)).hex() == uid
 
@@ -17,6 +17,11 @@ def test_a_uid_of_each_size_is_an_identity(uid: str) -> None:
     ("uid", "why"),
     [
         ("08112233", "random UID"),
+        ("1F112233", "UID of 4 bytes that other fobs may have too"),
+        ("0F112233", "UID of 4 bytes that other fobs may have too"),
+        ("18112233", "begins with 18, which is reserved"),
+        ("88112233", "begins with 88, which is reserved"),
+        ("3E112233", "begins with 3E, which is reserved"),
         ("", "UID of 0 bytes"),
         ("0411223344", "UID of 5 bytes"),
         ("00000000", "blank"),
@@ -28,8 +33,9 @@ def test_what_is_not_the_fob_s_own_is_refused(uid: str, why: str) -> None:
         from_uid(bytes.fromhex(uid))
 
 
-def test_a_longer_uid_may_begin_with_08() -> None:
-    assert from_uid(bytes.fromhex("08112233445566"))
+@pytest.mark.parametrize("first", ["08", "0F"])
+def test_a_longer_uid_begins_as_it_likes(first: str) -> None:
+    assert from_uid(bytes.fromhex(f"{first}112233445566"))
 
 
 def test_fabrication_date_serial_number_and_batch_are_what_the_cplc_is_read_for() -> None:
