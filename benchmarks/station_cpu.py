@@ -23,10 +23,11 @@ import anyio
 from anyio import to_thread
 
 from kfasync.cards.pcsc import PcscReaders
+from kfasync.contracts.cards import News
 from kfasync.sim.content import make_certificates, make_containers
 from kfasync.sim.pcscd import SOCKET_VARIABLE, PrivatePcscd
 from kfasync.station.config import TEMPLATE, load
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
 from kfasync.station.station import open_station
 
 COMMANDS = 17
@@ -66,10 +67,10 @@ class Result:
 
     def tell(self, event: LaneEvent) -> None:
         """Take in news of the one lane."""
-        if event.state is LaneState.DONE:
+        if event.record is not None:
             self.last = event
             self.done.set()
-        elif event.state is LaneState.EMPTY:
+        elif event.news is News.EMPTY:
             self.empty.set()
 
 

@@ -26,6 +26,8 @@
     │   ├── AlreadyProvisionedError   it passed
     │   └── UnitRejectedError         it failed for good
     ├── LedgerError                   the ledger cannot be trusted: the lane stops
+    ├── LaneError                     a lane that is not there, or not stopped
+    ├── NoStationError                no station runs there that could be asked
     ├── LaneStoppedError              a lane that was to be measured has stopped
     ├── ConfigError                   a key of the configuration is wrong
     └── CryptoPathError               the crypto path asked for is not to be had
@@ -193,6 +195,18 @@ class UnitRejectedError(UnitError):
 
 class LedgerError(KfError):
     """The ledger cannot be read, written or believed."""
+
+    exit_code = 3
+
+
+class LaneError(KfError):
+    """There is no such lane, or it cannot do now what is asked of it."""
+
+    exit_code = 2
+
+
+class NoStationError(KfError):
+    """No station runs on that data directory, or it does not listen to this user."""
 
     exit_code = 3
 

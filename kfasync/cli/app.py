@@ -15,10 +15,12 @@ from kfasync.cli import (
     demo,
     fob,
     klms,
+    lanes,
     ledger,
     provider,
     provision,
     readers,
+    run,
     selftest,
 )
 from kfasync.errors import KfError
@@ -35,12 +37,14 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command("self-test")(selftest.self_test)
 app.command()(provision.provision)
+app.command()(run.run)
 app.command()(readers.readers)
 for group, text in (
     (containers.app, "Directories of fob content."),
     (fob.app, "Simulated fobs."),
     (config.app, "Configuration files."),
     (provider.app, "The vendor's content-provider library."),
+    (lanes.app, "The lanes of a station that runs."),
     (ledger.app, "What is issued and unfinished, and a person's word on it."),
     (klms.app, "The reference key server."),
     (bench.app, "What things cost on this machine."),

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from kfasync.audit.record import AttemptRecord
 from kfasync.model import Outcome
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
+from kfasync.station.states import WORKING, LaneState
 
 _STYLE = {
     Outcome.PASS.value: "bold green",
@@ -63,9 +64,9 @@ class Board:
         """Take in news of a lane."""
         with self._lock:
             match event.state:
-                case LaneState.WORKING:
+                case state if state in WORKING:
                     self._work(event)
-                case LaneState.DONE if event.record is not None:
+                case state if event.record is not None:
                     self._done(event.slot, event.record)
                 case LaneState.READER_FAULT | LaneState.STOPPED if event.message:
                     what = "stopped" if event.state is LaneState.STOPPED else "fault"

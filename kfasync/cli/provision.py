@@ -1,7 +1,6 @@
 """``kfasync provision``: one fob."""
 
 import json
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +14,10 @@ from kfasync.cli.samples import sample_keys
 from kfasync.contracts.cards import Readers
 from kfasync.crypto.choose import describe
 from kfasync.errors import KfError
-from kfasync.sim.faults import NFC
-from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import SIMULATED, LoadedConfig, load
+from kfasync.station.rehearsal import new_fob
 from kfasync.station.station import open_station
 
 
@@ -86,20 +84,9 @@ async def _provision(
 
 def _with_a_fob(loaded: LoadedConfig) -> SimulatedReaders:
     """One reader in memory, with a new fob on it."""
-    card = loaded.config.card
     readers = SimulatedReaders([SIMULATED])
-    uid = b"\x04" + secrets.token_bytes(6)
     with sample_keys(loaded) as keys_of:
-        keys = keys_of(uid)
-    fob = SimulatedFob(
-        uid=uid,
-        keys=keys,
-        aid=bytes.fromhex(card.aid),
-        scp03_mode=card.scp03_mode,
-        store_data_p1=(card.plan.p1, card.plan.last_p1),
-        timing=NFC,
-    )
-    readers.place(SIMULATED, fob)
+        readers.place(SIMULATED, new_fob(loaded, keys_of))
     return readers
 
 

@@ -17,7 +17,7 @@ from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
 from kfasync.contracts.sources import End, EndKind, Parcel
 from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
-from kfasync.errors import KfError, LeaseExpiredError
+from kfasync.errors import KfError, LeaseExpiredError, SourceUnavailableError
 from kfasync.ledger.attempts import Begun, Ending
 from kfasync.model import ContentState, Lease, Mark, Scp03Mode, SessionFacts, Stage, Standing, Unit
 from kfasync.station.desk import Desk
@@ -39,7 +39,10 @@ class Attempt:
 
     Args:
         watched: put around every call that may never return, for the lane's watchdog.
-        progress: told of every command that is about to leave.
+        progress: told of the attempt's name and how far it is, before every command (which comes
+            with it) and before a lease is asked for.
+        keep_waiting: asked when the source is away, with how often that was so; may wait, and says
+            whether it is to be asked once more.
     """
 
     def __init__(
@@ -50,7 +53,8 @@ class Attempt:
         card: Card,
         *,
         watched: Callable[[], AbstractContextManager[None]],
-        progress: Callable[[Exchange, Provisioning], None],
+        progress: Callable[[str, Provisioning, Exchange | None], None],
+        keep_waiting: Callable[[str, Provisioning, KfError, int], bool],
     ) -> None:
         self._name = uuid.uuid4().hex
         self._desk = desk
@@ -59,6 +63,7 @@ class Attempt:
         self._card = card
         self._watched = watched
         self._progress = progress
+        self._keep_waiting = keep_waiting
         self._journal = Journal()
         self._held = ExitStack()
         self._parcel: Parcel | None = None
@@ -70,7 +75,7 @@ class Attempt:
         )
 
     def run(self) -> Conclusion:
-        """See the fob through.
+        """See the fob through; one that is given up because the station stops has an end too.
 
         Raises:
             LedgerError: the outcome could not be written, so there is none.
@@ -82,9 +87,11 @@ class Attempt:
                 return self._conclude(error)
             except BaseException as error:
                 # Cancellation, or a fault of ours: what the card has seen is settled all the
-                # same, and then it goes its way.
-                self._conclude(error)
-                raise
+                # same. A fault then goes its way; who is cancelled learns it at its next await.
+                conclusion = self._conclude(error)
+                if isinstance(error, Exception):
+                    raise
+                return conclusion
             return self._conclude(None)
 
     def _perform(self, effect: Effect) -> Any:
@@ -104,7 +111,7 @@ class Attempt:
     def _exchange(self, exchange: Exchange) -> bytes:
         if exchange.interruptible:
             from_thread.check_cancelled()
-        self._progress(exchange, self._state)
+        self._progress(self._name, self._state, exchange)
         began = time.monotonic_ns()
         answer = b""
         try:
@@ -130,8 +137,9 @@ class Attempt:
 
     def _lease(self, unit: Unit) -> Lease:
         remote = self._desk.source.facts.remote
+        self._progress(self._name, self._state, None)
         # Where there is nothing to fetch, the event loop is not waited for.
-        parcel = from_thread.run(self._fetch, unit) if remote else Parcel(unit)
+        parcel = self._parcel_for(unit) if remote else Parcel(unit)
         self._parcel = parcel
         # Held by the attempt from here on, and wiped with it whatever comes.
         if parcel.lease is not None:
@@ -140,6 +148,17 @@ class Attempt:
         if parcel.lease is None:
             self._held.callback(_wipe, lease)
         return lease
+
+    def _parcel_for(self, unit: Unit) -> Parcel:
+        tries = 0
+        while True:
+            try:
+                return from_thread.run(self._fetch, unit)
+            except SourceUnavailableError as error:
+                if not self._keep_waiting(self._name, self._state, error, tries):
+                    raise
+            tries += 1
+            self._progress(self._name, self._state, None)
 
     async def _fetch(self, unit: Unit) -> Parcel:
         # Shielded: a lease that was asked for is waited for, and given back before the next

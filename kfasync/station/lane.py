@@ -1,24 +1,30 @@
 """One lane: one reader, and the fobs that are placed on it, one after the other."""
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import anyio
-from anyio import to_thread
+import anyio.lowlevel
+from anyio import from_thread, to_thread
 
-from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.cards import News, Reader
 from kfasync.core.flow import Exchange, Provisioning
 from kfasync.errors import KfError, LedgerError
-from kfasync.model import Disposition, Stage
+from kfasync.model import Disposition, Outcome, Stage
 from kfasync.station.attempt import Attempt, Conclusion
 from kfasync.station.desk import Desk
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.display import Display
 from kfasync.station.policy import Guard
+from kfasync.station.quota import Quota
+from kfasync.station.states import RESULT_OF, WHILE_IN, LaneState
 
 ATTEMPTS_A_PLACING = 3
+SOURCE_RETRY_S = 1.0  # while the source is away: it is asked again, and twice as late each time
+SOURCE_RETRY_MAX_S = 10.0
+_LOOK_S = 0.1  # how late a waiting fob learns that the station stops
 
 _RESUMABLE = (Disposition.RETRY, Disposition.BOUND, Disposition.IN_DOUBT)
 
@@ -29,47 +35,104 @@ class Lane:
     A fob costs one hop into a worker thread, where the attempt talks to card and ledger; a
     lease alone is waited for on the event loop. A watchdog task cuts the link when the card
     has been silent for longer than its deadline.
+
+    Args:
+        slot: its number, from 1.
+        quota: how many fobs it may take, together with the other lanes.
+        patient: whether a fob waits for a source that is away, until it is taken off.
+
+    Attributes:
+        stopped: why it takes no fob any more; "" while it does.
     """
 
-    def __init__(self, slot: int, reader: Reader, desk: Desk) -> None:
+    def __init__(
+        self,
+        slot: int,
+        reader: Reader,
+        desk: Desk,
+        *,
+        quota: Quota | None = None,
+        patient: bool = False,
+    ) -> None:
         self.slot = slot
         self.stopped = ""
+        self.display = Display(slot, reader.name, desk.tell)
         self._reader = reader
         self._desk = desk
+        self._quota = quota or Quota(None)
+        self._patient = patient
         self._guard = Guard()
-        self._news = News.GONE
         self._placings = 0
         self._served = 0
         self._changed = anyio.Event()
+        self._left = threading.Event()  # the fob that is worked on, as far as the reader knows
+        self._step = 0
         self._deadline = math.inf
         self._limiter = anyio.CapacityLimiter(1)
 
+    @property
+    def gone(self) -> bool:
+        """Whether its reader is unplugged."""
+        return self.display.news is News.GONE
+
+    def attach(self, reader: Reader) -> None:
+        """Its reader is back, under another name."""
+        self._reader = reader
+        self.display.reader = reader.name
+
     def hear(self, news: News) -> None:
         """Take in what happened to the reader."""
-        self._news = news
+        if news is not News.INSERTED:
+            self._left.set()
         self._placings += news is News.INSERTED
-        self._changed.set()
-        self._changed = anyio.Event()
-        if news is News.GONE:
-            self._tell(LaneState.READER_FAULT, message=f"reader {self._reader.name} is gone")
-        elif news is News.EMPTY:
-            self._tell(LaneState.EMPTY)
+        self.display.hear(news)
+        self._wake()
+
+    def stop(self, message: str) -> None:
+        """Take no fob any more, until a person resumes the lane."""
+        self.stopped = message
+        self.display.stop(message)
+        self._wake()
+
+    def resume(self) -> bool:
+        """A person says that it goes on; False when it was not stopped.
+
+        A fob that was placed meanwhile is taken.
+        """
+        if not self.stopped:
+            return False
+        self.stopped = ""
+        self._guard = Guard()
+        self.display.resume()
+        self._wake()
+        return True
 
     async def run(self) -> None:
-        """Provision fob after fob; returns when the lane has stopped itself."""
+        """Provision fob after fob, until cancelled."""
         while True:
-            await self.provision_next()
-            if self.stopped:
-                return
+            await self.placed()
+            await self._quota.begin()
+            outcome: Outcome | None = None
+            try:
+                # The fob may have gone while others had the turn.
+                if self._waiting:
+                    result = await self.provision_next()
+                    if isinstance(result, Conclusion):
+                        outcome = result.verdict.outcome
+            finally:
+                self._quota.end(outcome)
 
     async def placed(self) -> None:
-        """Wait for a fob that has not been served yet.
-
-        By the count of placings and not by an empty reader in between: the fob can be taken
-        and the next one placed while the lane is still busy with what the first one left.
-        """
-        while self._news is not News.INSERTED or self._placings == self._served:
+        """Wait for a fob that has not been served yet."""
+        while not self._waiting:
             await self._changed.wait()
+
+    @property
+    def _waiting(self) -> bool:
+        # By the count of placings and not by an empty reader in between: the fob can be taken
+        # and the next one placed while the lane is still busy with what the first one left.
+        here = self.display.news is News.INSERTED and self._placings != self._served
+        return here and not self.stopped
 
     async def provision_next(self) -> Conclusion | KfError:
         """Wait for a fob and see it through; the error when it could not even be reached.
@@ -78,15 +141,16 @@ class Lane:
         another one by then: a swap within PC/SC's polling interval is no event.
         """
         await self.placed()
+        self.display.begin()
         last: Conclusion | KfError | None = None
         for _ in range(ATTEMPTS_A_PLACING):
             result = await self._attempt()
             if isinstance(result, LedgerError):
-                self._stop(str(result))
+                self.stop(str(result))
                 return result
             if isinstance(result, KfError):
                 if last is None:
-                    self._tell(LaneState.READER_FAULT, message=str(result))
+                    self.display.fault(str(result))
                 break
             if last is not None and result.record.uid is None:
                 break  # it is gone; what happened to it while it was there still stands
@@ -94,25 +158,48 @@ class Lane:
             self._conclude(result)
             if result.verdict.disposition not in _RESUMABLE or not result.verdict.again:
                 break
+        self.display.rest()
         return last or result
 
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
     async def _attempt(self) -> Conclusion | KfError:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # begin nothing new, nor show it
         self._served = self._placings
-        self._tell(LaneState.WORKING, stage=Stage.READ_UID)
+        self._left.clear()
+        self.display.work(LaneState.READING, "", stage=Stage.READ_UID)
         # Shielded: who is cancelled still waits for the thread, and the thread for the card.
         watch = anyio.CancelScope(shield=True)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, watch)
-            try:
-                # Never abandoned: the thread would go on talking to the card.
-                result = await to_thread.run_sync(self._work, limiter=self._limiter)
-            finally:
-                watch.cancel()
+        result: Conclusion | KfError | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch, watch)
+                try:
+                    # Never abandoned: the thread would go on talking to the card.
+                    result = await to_thread.run_sync(self._work, limiter=self._limiter)
+                finally:
+                    watch.cancel()
+        except anyio.get_cancelled_exc_class():
+            # What the fob has come to is shown first; a cancelled scope cancels the next await too.
+            if result is None:
+                raise
+        assert result is not None  # or an error has left
         return result
 
+    def _conclude(self, conclusion: Conclusion) -> None:
+        for follower in self._desk.followers:
+            follower.wake()
+        self.display.result(RESULT_OF[conclusion.verdict.disposition], conclusion.record)
+        if self._guard.stops(conclusion.verdict):
+            self.stop(conclusion.verdict.message)
+
+    # ------------------------------------------------------------------ in the worker thread
+
     def _work(self) -> Conclusion | KfError:
-        """In the worker thread. An expected error is handed over as a value, for one that
-        crosses a task group arrives inside an ExceptionGroup."""
+        """An expected error is handed over as a value, for one that crosses a task group
+        arrives inside an ExceptionGroup."""
         try:
             with self._watched():
                 card = self._reader.connect()
@@ -124,6 +211,7 @@ class Lane:
                     card,
                     watched=self._watched,
                     progress=self._progress,
+                    keep_waiting=self._keep_waiting,
                 )
                 return attempt.run()
             finally:
@@ -149,53 +237,44 @@ class Lane:
                     self._reader.sever()
                 await anyio.sleep(min(max(left, 0), self._desk.card_timeout_s))
 
-    def _conclude(self, conclusion: Conclusion) -> None:
-        record = conclusion.record
-        for follower in self._desk.followers:
-            follower.wake()
-        self._tell(LaneState.DONE, stage=record.stage, uid=record.uid or "", record=record)
-        if self._guard.stops(conclusion.verdict):
-            self._stop(conclusion.verdict.message)
-
-    def _stop(self, message: str) -> None:
-        self.stopped = message
-        self._tell(LaneState.STOPPED, message=message)
-
-    def _progress(self, exchange: Exchange, state: Provisioning) -> None:
+    def _progress(self, attempt: str, state: Provisioning, exchange: Exchange | None) -> None:
         # The fob that has said its name is the one that all news so far speak of: those of a
         # contact lost for a moment may come when it has long been found again, and would have
         # it tried once more after it has passed.
         if state.unit is not None:
             self._served = self._placings
-        self._tell(
-            LaneState.WORKING,
-            stage=exchange.stage,
-            step=exchange.step,
-            steps=exchange.steps,
-            uid=state.unit.uid.hex().upper() if state.unit else "",
+        if exchange is not None:
+            self._step = exchange.step
+        self.display.work(
+            WHILE_IN[exchange.stage] if exchange else LaneState.LEASING,
+            attempt,
+            stage=state.stage,
+            step=self._step,
+            steps=exchange.steps if exchange else 0,
+            uid=_uid(state),
         )
 
-    def _tell(
-        self,
-        state: LaneState,
-        *,
-        stage: Stage | None = None,
-        step: int = 0,
-        steps: int = 0,
-        uid: str = "",
-        message: str = "",
-        record: AttemptRecord | None = None,
-    ) -> None:
-        self._desk.tell(
-            LaneEvent(
-                slot=self.slot,
-                reader=self._reader.name,
-                state=state,
-                stage=stage,
-                step=step,
-                steps=steps,
-                uid=uid,
-                message=message,
-                record=record,
-            )
+    def _keep_waiting(self, attempt: str, state: Provisioning, error: KfError, tries: int) -> bool:
+        """The source is away: wait a while; False when the fob has no time for that."""
+        if not self._patient:
+            return False
+        self.display.work(
+            LaneState.WAITING,
+            attempt,
+            stage=state.stage,
+            step=self._step,
+            uid=_uid(state),
+            message=str(error),
         )
+        until = time.monotonic() + min(SOURCE_RETRY_S * 2.0**tries, SOURCE_RETRY_MAX_S)
+        while not self._left.is_set():
+            from_thread.check_cancelled()
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            self._left.wait(min(left, _LOOK_S))
+        return False
+
+
+def _uid(state: Provisioning) -> str:
+    return state.unit.uid.hex().upper() if state.unit else ""

@@ -69,6 +69,8 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
     """The verdict on an attempt that ended with this error, or with none."""
     if error is None:
         return _passed(attempt)
+    if not isinstance(error, Exception):
+        return _given_up(attempt.touched)
     if isinstance(error, StatusWordError):
         advice = advise(error.sw)
         return Verdict(
@@ -169,6 +171,18 @@ def _torn(touched: Touched, error: LinkError) -> Verdict:
     }[disposition]
     return Verdict(
         disposition, cause, str(error), action, LaneRule.GOES_ON, exit_code=error.exit_code
+    )
+
+
+def _given_up(touched: Touched) -> Verdict:
+    """The station stops: a cancellation of either event loop, which is no Exception."""
+    return Verdict(
+        _resume(touched),
+        "stopped",
+        "the station was stopped before this fob was written to",
+        "Place the same fob again when the station runs again.",
+        LaneRule.GOES_ON,
+        again=False,
     )
 
 

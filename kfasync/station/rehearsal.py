@@ -1,41 +1,110 @@
 """A rehearsal: a station on simulated readers, with somebody who places the fobs."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 
 import anyio
 
+from kfasync.model import KeySet
+from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import LoadedConfig
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice, ignore
+from kfasync.station.states import LaneState
 from kfasync.station.station import open_station
+
+_NO_RESULT = (LaneState.READER_FAULT, LaneState.STOPPED)
 
 
 class Operator:
-    """Places fobs on readers and takes each away when its lane is done with it."""
+    """Places fobs on readers and takes each away when its lane is done with it.
 
-    def __init__(self, readers: SimulatedReaders, fobs: Iterable[SimulatedFob]) -> None:
+    Args:
+        stays: at a lane that has stopped, until it is resumed; else such a lane is left for good.
+    """
+
+    def __init__(
+        self, readers: SimulatedReaders, fobs: Iterable[SimulatedFob], *, stays: bool = False
+    ) -> None:
         self._readers = readers
-        self._tray = deque(fobs)
+        self._tray = iter(fobs)
+        self._stays = stays
         self._stopped: set[str] = set()
         self._done = {name: anyio.Event() for name in readers.names()}
+        self._resumed = {name: anyio.Event() for name in readers.names()}
 
     def see(self, event: LaneEvent) -> None:
-        """A lane shows its result; told on the event loop."""
+        """A lane shows how it stands; results and stops are told on the event loop."""
         if event.state is LaneState.STOPPED:
             self._stopped.add(event.reader)
-        if event.state in (LaneState.DONE, LaneState.READER_FAULT, LaneState.STOPPED):
+        elif event.reader in self._stopped:
+            self._stopped.discard(event.reader)
+            self._resumed[event.reader].set()
+        if event.record is not None or event.state in _NO_RESULT:
             self._done[event.reader].set()
 
     async def work(self, reader: str) -> None:
-        """Serve one reader until the tray is empty or its lane has stopped."""
-        while self._tray and reader not in self._stopped:
+        """Serve one reader until the tray is empty, or its lane is left for good."""
+        while await self._is_wanted(reader):
+            fob = next(self._tray, None)
+            if fob is None:
+                return
             self._done[reader] = anyio.Event()
-            self._readers.place(reader, self._tray.popleft())
+            self._readers.place(reader, fob)
             await self._done[reader].wait()
             self._readers.remove(reader)
+
+    async def _is_wanted(self, reader: str) -> bool:
+        while reader in self._stopped:
+            if not self._stays:
+                return False
+            self._resumed[reader] = anyio.Event()
+            await self._resumed[reader].wait()
+        return True
+
+
+class Understudy:
+    """Readers in memory and an operator who never tires, for a station that is only tried.
+
+    Args:
+        keys_of: the static keys of a fob, by its UID.
+    """
+
+    def __init__(
+        self, loaded: LoadedConfig, names: Iterable[str], keys_of: Callable[[bytes], KeySet]
+    ) -> None:
+        self.readers = SimulatedReaders(names)
+        self._operator = Operator(self.readers, _endless(loaded, keys_of), stays=True)
+
+    def see(self, event: LaneEvent) -> None:
+        """A lane shows how it stands."""
+        self._operator.see(event)
+
+    async def work(self) -> None:
+        """Serve every reader, until cancelled."""
+        async with anyio.create_task_group() as hands:
+            for name in self.readers.names():
+                hands.start_soon(self._operator.work, name)
+
+
+def new_fob(loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet]) -> SimulatedFob:
+    """A fob as it comes from the factory, with a UID of its own, as slow as NFC."""
+    card, uid = loaded.config.card, b"\x04" + secrets.token_bytes(6)
+    return SimulatedFob(
+        uid=uid,
+        keys=keys_of(uid),
+        aid=bytes.fromhex(card.aid),
+        scp03_mode=card.scp03_mode,
+        store_data_p1=(card.plan.p1, card.plan.last_p1),
+        timing=NFC,
+    )
+
+
+def _endless(loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet]) -> Iterator[SimulatedFob]:
+    while True:
+        yield new_fob(loaded, keys_of)
 
 
 async def rehearse(

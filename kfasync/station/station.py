@@ -1,17 +1,19 @@
 """A station: its lanes, what they share, and the news of the readers."""
 
+import traceback
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from kfasync.audit.log import AuditLog
-from kfasync.contracts.cards import Readers
+from kfasync.contracts.cards import News, ReaderEvent, Readers
 from kfasync.contracts.sources import SetAside, Source
-from kfasync.errors import KfError, LinkError, ReaderError
+from kfasync.errors import KfError, LaneError, LinkError, ReaderError
 from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import Ledger
 from kfasync.ledger.marker import Tie, require_ledger
@@ -22,9 +24,11 @@ from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Follower, Notice, Progress, ignore
 from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
+from kfasync.station.quota import Quota, Tally
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import data_directory, make_source, pool_directory
+from kfasync.station.slots import Slots
 
 
 class Station:
@@ -33,6 +37,12 @@ class Station:
     def __init__(self, desk: Desk, readers: Readers) -> None:
         self._desk = desk
         self._readers = readers
+        self._lanes: dict[int, Lane] = {}
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes so far, by their slots."""
+        return [self._lanes[slot] for slot in sorted(self._lanes)]
 
     def unfinished(self) -> list[Unfinished]:
         """Fobs that an earlier run left half-written, and that are to be placed again."""
@@ -42,22 +52,44 @@ class Station:
         """Containers that are not issued, and why: damaged, or the same as another one."""
         return self._desk.ledger.aside()
 
-    async def run(self, names: tuple[str, ...] = ()) -> None:
-        """Work on these readers, or on every reader there is; returns when all have stopped.
+    def resume(self, slot: int) -> None:
+        """A person says that a stopped lane goes on; on the event loop.
 
-        A lane begins with the first news of its reader, so that readers may come later.
+        Raises:
+            LaneError: there is no such lane, or it is not stopped.
         """
-        lanes: dict[str, Lane] = {}
+        lane = self._lanes.get(slot)
+        if lane is None:
+            there = ", ".join(map(str, sorted(self._lanes))) or "none yet"
+            raise LaneError(f"there is no lane {slot}; lanes of this station: {there}")
+        if not lane.resume():
+            raise LaneError(f"lane {slot} is not stopped")
+
+    async def run(self, names: tuple[str, ...] = (), fobs: int | None = None) -> Tally:
+        """Work on these readers, or on every reader there is, until cancelled.
+
+        Cancelled, it begins nothing new: a fob that has not been written to is given up, and one
+        that is being written is finished first. A lane begins with the first news of its reader,
+        so that readers may come later; one that comes back has its lane again.
+
+        Args:
+            names: one for each lane: the reader's name, with or without the numbers at its end, or
+                its serial number.
+            fobs: return after that many results; also when no lane is left that could bring one,
+                because all whose readers are there have stopped.
+        """
+        quota, slots = Quota(fobs), Slots(names)
+        if not names:
+            await self._number_those_there(slots)
         async with self._followed() as tasks, self._readers.watch() as news:
+            if fobs is not None:
+                tasks.start_soon(self._end_of, quota, tasks.cancel_scope)
             async for event in news:
-                if names and event.reader not in names:
-                    continue
-                lane = lanes.get(event.reader)
-                if lane is None:
-                    lane = Lane(len(lanes), self._readers.reader(event.reader), self._desk)
-                    lanes[event.reader] = lane
-                    tasks.start_soon(self._lane, lane, lanes, names, tasks)
-                lane.hear(event.news)
+                lane = self._lane_of(event, slots, quota, tasks)
+                if lane is not None:
+                    lane.hear(event.news)
+                    quota.look()
+        return quota.tally
 
     async def provision(self, name: str, timeout_s: float) -> Conclusion | KfError:
         """One fob on one reader: the one that is there, or the next one that is placed.
@@ -71,7 +103,7 @@ class Station:
             LinkError: no fob was placed in time.
         """
         name = _the_reader(name, await to_thread.run_sync(self._readers.names))
-        lane = Lane(0, self._readers.reader(name), self._desk)
+        lane = Lane(1, self._readers.reader(name), self._desk)
         result: Conclusion | KfError | None = None
         async with self._followed() as tasks:
             tasks.start_soon(self._listen, lane, name)
@@ -104,14 +136,50 @@ class Station:
                 if event.reader == name:
                     lane.hear(event.news)
 
+    # ------------------------------------------------------------------ its lanes
+
+    async def _number_those_there(self, slots: Slots) -> None:
+        # By name, for the order in which PC/SC found them is another one every time.
+        with suppress(ReaderError):  # PC/SC may still have to come
+            for name in sorted(await to_thread.run_sync(self._readers.names)):
+                slots.find(name)
+
+    def _lane_of(
+        self, event: ReaderEvent, slots: Slots, quota: Quota, tasks: TaskGroup
+    ) -> Lane | None:
+        gone = event.news is News.GONE
+        slot = slots.leave(event.reader) if gone else slots.find(event.reader)
+        if slot is None:
+            return None
+        lane = self._lanes.get(slot)
+        if lane is None:
+            reader = self._readers.reader(event.reader)
+            lane = Lane(slot, reader, self._desk, quota=quota, patient=True)
+            self._lanes[slot] = lane
+            tasks.start_soon(self._keep, lane, quota)
+        elif lane.display.reader != event.reader:
+            lane.attach(self._readers.reader(event.reader))
+        return lane
+
     @staticmethod
-    async def _lane(
-        lane: Lane, lanes: dict[str, Lane], names: tuple[str, ...], tasks: TaskGroup
-    ) -> None:
-        await lane.run()
-        wanted = len(names) or len(lanes)
-        if sum(bool(other.stopped) for other in lanes.values()) == wanted:
-            tasks.cancel_scope.cancel()
+    async def _keep(lane: Lane, quota: Quota) -> None:
+        """A lane at work. Whatever happens to it, it is no reason for the other lanes to end."""
+        while True:
+            try:
+                await lane.run()
+            except Exception as error:
+                lane.stop(fault(error))
+                quota.look()
+
+    async def _end_of(self, quota: Quota, scope: anyio.CancelScope) -> None:
+        def over() -> bool:
+            # One whose reader has gone has not stopped, and might bring a result when it is back;
+            # but nobody can say when.
+            there = [lane for lane in self._lanes.values() if not lane.gone]
+            return quota.filled or (bool(there) and all(lane.stopped for lane in there))
+
+        await quota.until(over)
+        scope.cancel()
 
 
 @asynccontextmanager
@@ -179,6 +247,19 @@ async def _set_up(
     )
 
 
+def fault(error: BaseException) -> str:
+    """A fault of this software in a sentence; its own text may quote anything, and is not shown."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, KfError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return (
+        f"a fault of this software ({type(error).__name__}{where}); resume the lane, and report it"
+    )
+
+
 async def _close(source: Source) -> None:
     # Also when the station was cancelled: a library has things to do at its end.
     with anyio.CancelScope(shield=True):
@@ -215,5 +296,8 @@ def _the_reader(name: str, present: list[str]) -> str:
     if name:
         raise ReaderError(f"there is no reader {name!r}; {there_are}")
     if len(present) > 1:
-        raise ReaderError(f"there is more than one reader; name one with --reader; {there_are}")
+        raise ReaderError(
+            f"there is more than one reader; name one with --reader, or work on all of them with "
+            f"`kfasync run`; {there_are}"
+        )
     return present[0]

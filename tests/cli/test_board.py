@@ -6,8 +6,9 @@ from rich.console import Console
 from kfasync.audit.record import AttemptRecord
 from kfasync.cli.board import Board
 from kfasync.model import Stage
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
+from kfasync.station.states import LaneState
 
 
 def record(**changes: object) -> AttemptRecord:
@@ -43,11 +44,11 @@ FAILED = {
 def test_a_fob_is_shown_with_its_stage_and_its_end(terminal: bool) -> None:
     out = io.StringIO()
     with Board(Console(file=out, force_terminal=terminal, width=160)) as board:
-        board.tell(event(LaneState.WORKING, stage=Stage.READ_UID))
+        board.tell(event(LaneState.WRITING, stage=Stage.READ_UID))
         board.tell(
-            event(LaneState.WORKING, stage=Stage.PAYLOAD_DELIVERY, step=8, steps=17, uid="04AABB")
+            event(LaneState.WRITING, stage=Stage.PAYLOAD_DELIVERY, step=8, steps=17, uid="04AABB")
         )
-        board.tell(event(LaneState.DONE, record=record(**FAILED)))
+        board.tell(event(LaneState.PASS, record=record(**FAILED)))
         board.tell(event(LaneState.STOPPED, message="two in a row"))
         board.tell(event(LaneState.EMPTY))
     shown = out.getvalue()
@@ -61,8 +62,8 @@ def test_a_shift_longer_than_the_terminal_is_high_stays_in_sight() -> None:
     console = Console(file=out, force_terminal=True, width=120, height=10)
     with Board(console) as board:
         for number in range(30):
-            board.tell(event(LaneState.WORKING, stage=Stage.READ_UID))
-            board.tell(event(LaneState.DONE, record=record(fesn=f"1KM{number:05X}")))
+            board.tell(event(LaneState.WRITING, stage=Stage.READ_UID))
+            board.tell(event(LaneState.PASS, record=record(fesn=f"1KM{number:05X}")))
         out.truncate(0)
     assert "1KM0001D" in out.getvalue()
     assert "1KM00000" not in out.getvalue()
@@ -73,10 +74,10 @@ def test_the_table_has_a_row_for_every_attempt_and_says_where_it_stopped() -> No
     out = io.StringIO()
     console = Console(file=out, width=120)
     board = Board(console)
-    board.tell(event(LaneState.DONE, record=record()))
+    board.tell(event(LaneState.PASS, record=record()))
     console.print(board.table())
     assert "Stopped in" not in out.getvalue()
-    board.tell(event(LaneState.DONE, record=record(**FAILED, fesn=None, uid=None)))
+    board.tell(event(LaneState.PASS, record=record(**FAILED, fesn=None, uid=None)))
     console.print(board.table())
     assert "PayloadDelivery" in out.getvalue()
     assert "6581" in out.getvalue()
@@ -88,9 +89,9 @@ def test_a_reader_s_name_with_brackets_is_shown_as_it_is(terminal: bool) -> None
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200, color_system=None)
     with Board(console) as board:
-        working = LaneEvent(slot=0, reader=name, state=LaneState.WORKING, stage=Stage.READ_UID)
+        working = LaneEvent(slot=0, reader=name, state=LaneState.WRITING, stage=Stage.READ_UID)
         board.tell(working)
-        board.tell(event(LaneState.DONE, record=record(reader=name)))
+        board.tell(event(LaneState.PASS, record=record(reader=name)))
         fault = LaneEvent(slot=0, reader=name, state=LaneState.READER_FAULT, message="[gone]")
         board.tell(fault)
         board.note("[note]")

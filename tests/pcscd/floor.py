@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import anyio
 from anyio import to_thread
 
 from kfasync.audit.record import AttemptRecord
+from kfasync.contracts.cards import News
 from kfasync.model import KeySet
 from kfasync.sim.content import make_containers
 from kfasync.sim.faults import Fault
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.vpcd import VirtualCard
 from kfasync.station.config import TEMPLATE, StationConfig
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
+from kfasync.station.states import FOLLOWS, WORKING, LaneState
 from tests.native_build import reference_provider, stock
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -113,12 +116,18 @@ class Watcher:
 
     def __init__(self) -> None:
         self.events: list[LaneEvent] = []
+        self.wrong: list[tuple[LaneState, LaneState]] = []  # steps that are not in the table
+        self._states: dict[int, LaneState] = {}
         self._more = anyio.Event()
 
     def tell(self, event: LaneEvent) -> None:
+        before = self._states.get(event.slot, LaneState.EMPTY)
+        self._states[event.slot] = event.state
+        if event.state is not before and event.state not in FOLLOWS[before]:
+            self.wrong.append((before, event.state))
         self.events.append(event)
         # Progress comes from worker threads; what is waited for comes from the event loop.
-        if event.state is not LaneState.WORKING:
+        if event.state not in WORKING:
             self._more.set()
             self._more = anyio.Event()
 
@@ -138,15 +147,41 @@ class Watcher:
         self, state: LaneState, reader: str, *, after: int = 0, uid: bytes | None = None
     ) -> LaneEvent:
         """The first such event at or after that position in :attr:`events`."""
+
+        def wanted(event: LaneEvent) -> bool:
+            return (event.state, event.reader) == (state, reader) and _is(event, uid)
+
+        return await self._until(wanted, after)
+
+    async def result(self, reader: str, *, after: int = 0, uid: bytes | None = None) -> LaneEvent:
+        """The first result there; a latched one that is told again is none."""
+
+        def wanted(event: LaneEvent) -> bool:
+            return event.reader == reader and event.record is not None and _is(event, uid)
+
+        return await self._until(wanted, after)
+
+    async def emptied(self, reader: str, *, after: int = 0) -> LaneEvent:
+        """The first news there that nothing lies on the reader."""
+
+        def wanted(event: LaneEvent) -> bool:
+            return event.reader == reader and event.news is News.EMPTY
+
+        return await self._until(wanted, after)
+
+    async def _until(self, wanted: Callable[[LaneEvent], bool], after: int) -> LaneEvent:
         with anyio.fail_after(PATIENCE_S):
             while True:
                 more = self._more
                 for event in self.events[after:]:
-                    # Who was torn off before it said its UID is nobody.
-                    whose = uid is None or event.uid in ("", uid.hex().upper())
-                    if (event.state, event.reader) == (state, reader) and whose:
+                    if wanted(event):
                         return event
                 await more.wait()
+
+
+def _is(event: LaneEvent, uid: bytes | None) -> bool:
+    # Who was torn off before it said its UID is nobody.
+    return uid is None or event.uid in ("", uid.hex().upper())
 
 
 async def serve_until_done(
@@ -158,14 +193,14 @@ async def serve_until_done(
     while not records or records[-1].outcome == "incomplete":
         seen = len(watcher.events)
         await to_thread.run_sync(card.insert)
-        done = await watcher.wait_for(LaneState.DONE, reader, after=seen, uid=fob.uid)
+        done = await watcher.result(reader, after=seen, uid=fob.uid)
         assert done.record is not None
         records.append(done.record)
         await to_thread.run_sync(card.remove)
         # Counted from where the lane saw the fob: one that is torn off may have been missed
         # before its record was written, and an older news of an empty reader says nothing.
-        began = watcher.first(LaneState.WORKING, reader, after=seen)
-        await watcher.wait_for(LaneState.EMPTY, reader, after=began)
+        began = watcher.first(LaneState.READING, reader, after=seen)
+        await watcher.emptied(reader, after=began)
     return records
 
 

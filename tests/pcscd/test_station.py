@@ -12,7 +12,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard
 from kfasync.station.config import load
-from kfasync.station.events import LaneState
+from kfasync.station.states import LaneState
 from kfasync.station.station import open_station
 from tests.pcscd.floor import (
     FIXTURE_FESNS,
@@ -63,10 +63,10 @@ async def test_both_fixture_fobs_are_provisioned_and_their_coming_and_going_is_s
         # Empty, the fob comes, is worked on to its last command, is done, and goes.
         assert states == [
             LaneState.EMPTY,
-            LaneState.WORKING,
-            LaneState.WORKING,
-            LaneState.DONE,
-            LaneState.EMPTY,
+            LaneState.READING,
+            LaneState.LOCKING,
+            LaneState.PASS,
+            LaneState.PASS,  # latched
         ]
 
 
@@ -153,13 +153,13 @@ async def test_a_station_goes_on_after_pcscd_was_killed_and_restarted(
         await to_thread.run_sync(fob.reached.wait)
         await to_thread.run_sync(pcscd.kill)
         fob.go_on.set()
-        torn = await watcher.wait_for(LaneState.DONE, name)
+        torn = await watcher.result(name)
         await to_thread.run_sync(card.remove)
         await watcher.wait_for(LaneState.READER_FAULT, name)
         await watcher.wait_for(LaneState.READER_FAULT, other)
         seen = len(watcher.events)
         await to_thread.run_sync(pcscd.start)
-        await watcher.wait_for(LaneState.EMPTY, name, after=seen)
+        await watcher.emptied(name, after=seen)
         (resumed,) = await serve_until_done(fob.fob, name, pcscd.port(name), watcher)
         (passed,) = await serve_until_done(new_fob(), other, pcscd.port(other), watcher)
         tasks.cancel_scope.cancel()

@@ -17,6 +17,7 @@ import msgspec
 
 from kfasync.audit.log import AuditLog
 from kfasync.audit.record import AttemptRecord
+from kfasync.contracts.cards import News
 from kfasync.contracts.sources import End, Parcel, Source
 from kfasync.errors import SourceError
 from kfasync.ledger.ledger import FILE_NAME, Ledger
@@ -29,12 +30,13 @@ from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, StationConfig, load
 from kfasync.station.desk import Desk
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice, ignore
 from kfasync.station.interrupted import end_interrupted
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import make_source
+from kfasync.station.states import FOLLOWS, RESULTS, WORKING, LaneState
 from kfasync.station.station import Station, followers
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -202,6 +204,7 @@ class Floor:
         shown: everything the lanes told, in order.
         notices: everything the followers told, in order.
         cancel: stop the station, as from the keyboard.
+        wrong: steps from state to state that are not in the table.
         on_step: called in the lane's own thread right before command n of a fob leaves.
     """
 
@@ -212,14 +215,21 @@ class Floor:
         self.shown: list[LaneEvent] = []
         self.notices: list[Notice] = []
         self.on_step: dict[int, Callable[[], None]] = {}
+        self.wrong: list[tuple[LaneState, LaneState]] = []
+        self._states: dict[int, LaneState] = {}
         self.desk: Desk
+        self.station: Station
         self.cancel: Callable[[], None]
         self._news = {name: Mailbox[LaneEvent]() for name in readers}
         self._noticed = anyio.Event()
 
     def tell(self, event: LaneEvent) -> None:
+        before = self._states.get(event.slot, LaneState.EMPTY)
+        self._states[event.slot] = event.state
+        if event.state is not before and event.state not in FOLLOWS[before]:
+            self.wrong.append((before, event.state))
         self.shown.append(event)
-        if event.state is LaneState.WORKING and event.step in self.on_step:
+        if event.state in WORKING - {LaneState.LEASING} and event.step in self.on_step:
             self.on_step[event.step]()
         self._news[event.reader].put(event)
 
@@ -251,13 +261,25 @@ class Floor:
                     return event
         raise AssertionError("the news ended")
 
+    async def done(self, reader: str) -> LaneEvent:
+        """The next result of a lane, which a latched one that is told again is not."""
+        while (event := await self.until(reader, *RESULTS, LaneState.STOPPED)).record is None:
+            assert event.state is not LaneState.STOPPED, event
+        return event
+
+    async def emptied(self, reader: str) -> LaneEvent:
+        """Until a lane knows that nothing lies on its reader."""
+        while (event := await self.until(reader, *LaneState)).news is not News.EMPTY:
+            pass
+        return event
+
     async def serve(self, reader: str, fob: SimulatedFob) -> AttemptRecord:
         """Place a fob, wait for its record, and take it away."""
         self.readers.place(reader, fob)
         return await self.result(reader)
 
     async def result(self, reader: str) -> AttemptRecord:
-        event = await self.until(reader, LaneState.DONE, LaneState.STOPPED)
+        event = await self.done(reader)
         self.readers.remove(reader)
         assert event.record is not None, event
         return event.record
@@ -288,9 +310,11 @@ async def floor(
             anyio.create_task_group() as tasks,
         ):
             place.cancel = tasks.cancel_scope.cancel
-            tasks.start_soon(Station(place.desk, place.readers).run)
+            place.station = Station(place.desk, place.readers)
+            tasks.start_soon(place.station.run)
             yield place
             place.cancel()
+        assert place.wrong == []
     finally:
         place.put_away()
 

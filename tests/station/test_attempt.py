@@ -64,8 +64,21 @@ async def attempt(
     readers = SimulatedReaders(["A"])
     readers.place("A", fob)
     card = readers.reader("A").connect()
+
+    def tell(name: str, state: Provisioning, exchange: Exchange | None) -> None:
+        if exchange is not None:
+            progress(exchange, state)
+
     try:
-        way = Attempt(desk, 3, "A", card, watched=watched, progress=progress)
+        way = Attempt(
+            desk,
+            3,
+            "A",
+            card,
+            watched=watched,
+            progress=tell,
+            keep_waiting=lambda name, state, error, tries: False,
+        )
         return await to_thread.run_sync(way.run)
     finally:
         card.close()

@@ -1,6 +1,7 @@
 """A lane on simulated readers: what a fob does to it, and what it does to the fob."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -9,14 +10,16 @@ import pytest
 from anyio import from_thread
 
 from kfasync.contracts.cards import News
-from kfasync.errors import ReaderError
+from kfasync.contracts.sources import End, Parcel, Source
+from kfasync.errors import LaneError, ReaderError, SourceError, SourceUnavailableError
+from kfasync.model import Lease, Unit
 from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import load
-from kfasync.station.events import LaneState
 from kfasync.station.lane import ATTEMPTS_A_PLACING, Lane
+from kfasync.station.states import RESULTS, WORKING, LaneState
 from tests.station.desks import (
     AGES_S,
     BLOCK_5,
@@ -29,6 +32,7 @@ from tests.station.desks import (
     LAST_BLOCK,
     POST_PERSONALIZATION,
     SECOND,
+    ExpiringSource,
     Floor,
     floor,
     furnish,
@@ -69,15 +73,16 @@ async def test_the_two_fixture_fobs_pass(tmp_path: Path) -> None:
 async def test_an_operator_sees_every_command_and_then_the_result(tmp_path: Path) -> None:
     async with floor(furnish(tmp_path)) as place:
         await place.serve("A", place.fobs.make())
-        await place.until("A", LaneState.EMPTY)
-    steps = [event.step for event in place.shown if event.state is LaneState.WORKING]
-    assert steps == list(range(COMMANDS + 1))
+        await place.emptied("A")
+    steps = [event.step for event in place.shown if event.state in WORKING]
+    # Once more between the first command and the second: the lease is asked for.
+    assert steps == [0, 1, *range(1, COMMANDS + 1)]
     totals = {event.steps for event in place.shown if event.step > 1}
     assert totals == {COMMANDS}
     assert [event.state for event in place.shown if event.step == 0][-3:] == [
-        LaneState.WORKING,
-        LaneState.DONE,
-        LaneState.EMPTY,
+        LaneState.READING,
+        LaneState.PASS,
+        LaneState.PASS,  # latched, when the fob has gone
     ]
 
 
@@ -140,7 +145,7 @@ async def test_a_hung_fob_is_cut_off_while_another_lane_works_on(tmp_path: Path,
     async with floor(furnish(tmp_path, edits=QUICK), ["A", "B"]) as place:
         fob = place.fobs.faulty(FaultKind.HUNG, at)
         place.readers.place("A", fob)
-        await place.until("A", LaneState.WORKING, step=at)
+        await place.until("A", *WORKING, step=at)
         other = await place.serve("B", place.fobs.make())
         assert other.disposition == "pass"
         hung = await place.result("A")
@@ -171,9 +176,9 @@ async def test_a_fob_that_flickers_is_looked_for_three_times_a_placing(tmp_path:
         place.on_step[0] = look
         place.readers.place("A", fob)
         for _ in range(ATTEMPTS_A_PLACING):
-            await place.until("A", LaneState.DONE)
+            await place.done("A")
         place.readers.place("A", place.fobs.make())
-        last = await place.until("A", LaneState.DONE)
+        last = await place.done("A")
         assert last.record is not None
         assert last.record.disposition == "pass"
         assert [r.disposition for r in place.records()] == ["retry"] * ATTEMPTS_A_PLACING + ["pass"]
@@ -206,7 +211,7 @@ async def test_news_that_come_late_do_not_bring_a_finished_fob_back(tmp_path: Pa
         lane.hear(News.INSERTED)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run)
-            seen = [(await place.until("A", LaneState.DONE)).record for _ in range(2)]
+            seen = [(await place.done("A")).record for _ in range(2)]
             assert [record and record.disposition for record in seen] == ["bound", "pass"]
             assert looks == 2
             tasks.cancel_scope.cancel()
@@ -224,7 +229,7 @@ async def test_a_fob_that_is_swapped_between_two_looks_is_seen(tmp_path: Path) -
                 # Both at once: the lane never sees the reader empty.
                 lane.hear(News.EMPTY)
                 lane.hear(News.INSERTED)
-                event = await place.until("A", LaneState.DONE)
+                event = await place.done("A")
                 assert event.record is not None
                 assert event.record.disposition == "pass"
             tasks.cancel_scope.cancel()
@@ -243,12 +248,12 @@ async def test_a_reader_pulled_in_the_middle_leaves_the_fob_bound(tmp_path: Path
     async with floor(furnish(tmp_path)) as place:
         place.on_step[BLOCK_5] = lambda: place.readers.unplug("A")
         place.readers.place("A", fob := place.fobs.make())
-        event = await place.until("A", LaneState.DONE)
+        event = await place.done("A")
         assert event.record is not None
         assert event.record.disposition == "bound"
         place.on_step.clear()
         place.readers.plug("A")
-        event = await place.until("A", LaneState.DONE)
+        event = await place.done("A")
         assert event.record is not None
         assert event.record.disposition == "pass"
         assert fob.personalizations == 1
@@ -371,6 +376,112 @@ async def test_nothing_is_sent_to_a_fob_that_failed_for_good(tmp_path: Path) -> 
         assert place.counts() == {"FREE": 1, "QUARANTINED": 1}
 
 
+# ------------------------------------------------------------------------------ stopped, resumed
+
+
+WRONG_KEYS = Fault(FaultKind.STATUS_WORD, EXTERNAL_AUTHENTICATE, sw=0x6982)
+
+
+async def test_a_stopped_lane_takes_fobs_again_when_a_person_resumes_it(tmp_path: Path) -> None:
+    async with floor(furnish(tmp_path)) as place:
+        for _ in range(2):
+            await place.serve("A", place.fobs.make(WRONG_KEYS))
+        await place.until("A", LaneState.STOPPED)
+        await place.emptied("A")
+        place.readers.place("A", fob := place.fobs.make())
+        told = await place.until("A", LaneState.STOPPED)
+        assert told.message.startswith("this fob is not taken, the lane has stopped: ")
+        assert fob.log == ()
+        with pytest.raises(LaneError, match="there is no lane 2; lanes of this station: 1"):
+            place.station.resume(2)
+        place.station.resume(1)
+        assert (await place.result("A")).outcome == "pass"
+        with pytest.raises(LaneError, match="lane 1 is not stopped"):
+            place.station.resume(1)
+        # What it stopped for begins from nothing again.
+        await place.serve("A", place.fobs.make(WRONG_KEYS))
+        assert (await place.serve("A", place.fobs.make())).outcome == "pass"
+
+
+async def test_a_lane_that_meets_a_fault_of_this_software_stops_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    async with floor(furnish(tmp_path), ["A", "B"]) as place:
+
+        def break_down() -> None:
+            raise ZeroDivisionError("of no concern to anybody")
+
+        place.on_step[INITIALIZE_UPDATE] = break_down
+        place.readers.place("A", fob := place.fobs.make())
+        stopped = await place.until("A", LaneState.STOPPED)
+        assert "a fault of this software (ZeroDivisionError in test_lane.py, line" in (
+            stopped.message
+        )
+        assert "of no concern" not in stopped.message
+        place.on_step.clear()
+        assert (await place.serve("B", place.fobs.make())).outcome == "pass"
+        place.readers.remove("A")
+        place.station.resume(1)
+        assert (await place.serve("A", fob)).outcome == "pass"
+
+
+# ------------------------------------------------------------------------- a source that is away
+
+
+class AwaySource(ExpiringSource):
+    """A source that is remote, and away for the first requests."""
+
+    def __init__(self, source: Source, times: int) -> None:
+        super().__init__(source)
+        self.facts = msgspec.structs.replace(source.facts, remote=True)
+        self._left = times
+
+    async def fetch(self, unit: Unit) -> Parcel:
+        if self._left:
+            self._left -= 1
+            raise SourceUnavailableError("the key server does not answer")
+        return await self._source.fetch(unit)
+
+    def adopt(self, parcel: Parcel) -> Lease:
+        return self._source.adopt(parcel)
+
+    async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:
+        return [None for _ in ends]
+
+
+async def test_a_fob_waits_for_a_source_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfasync.station.lane.SOURCE_RETRY_S", 0.0)
+    loaded = furnish(tmp_path)
+    async with floor(loaded, around=lambda source: AwaySource(source, 3)) as place:
+        assert (await place.serve("A", place.fobs.make())).outcome == "pass"
+    seen = [event for event in place.shown if event.state is LaneState.WAITING]
+    assert [event.message for event in seen] == ["the key server does not answer"] * 3
+    assert {event.step for event in seen} == {1}
+
+
+async def test_a_fob_that_waits_can_be_taken_off(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    async with floor(loaded, around=lambda source: AwaySource(source, 1)) as place:
+        place.readers.place("A", fob := place.fobs.make())
+        await place.until("A", LaneState.WAITING)
+        place.readers.remove("A")
+        event = await place.done("A")
+        assert event.record is not None
+        assert (event.state, event.record.cause) == (LaneState.RETRY, "SourceUnavailableError")
+        assert (await place.serve("A", fob)).outcome == "pass"
+
+
+async def test_a_stop_does_not_wait_for_a_source_that_is_away(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    async with floor(loaded, around=lambda source: AwaySource(source, 99)) as place:
+        place.readers.place("A", place.fobs.make())
+        await place.until("A", LaneState.WAITING)
+    (record,) = place.records()
+    assert (record.disposition, record.cause) == ("retry", "stopped")
+
+
 # ------------------------------------------------------------------------------- two of one UID
 
 
@@ -379,7 +490,7 @@ async def test_two_fobs_of_one_uid_never_hold_the_same_content(tmp_path: Path) -
         first = place.fobs.faulty(FaultKind.SLOW, BLOCK_5, delay_s=AGES_S)
         twin = place.fobs.make(uid=first.uid, sequence_counter=5)
         place.readers.place("A", first)
-        await place.until("A", LaneState.WORKING, step=BLOCK_5)
+        await place.until("A", *WORKING, step=BLOCK_5)
         refused = await place.serve("B", twin)
         assert (refused.disposition, refused.cause) == ("fail", "UnitError")
         assert "reader A" in refused.message
@@ -399,7 +510,7 @@ async def test_a_refused_twin_does_not_give_away_what_the_first_has_reserved(
     async with floor(furnish(tmp_path), ["A", "B"]) as place:
         first = place.fobs.faulty(FaultKind.SLOW, INITIALIZE_UPDATE, delay_s=AGES_S)
         place.readers.place("A", first)
-        await place.until("A", LaneState.WORKING, step=INITIALIZE_UPDATE)
+        await place.until("A", *WORKING, step=INITIALIZE_UPDATE)
         assert (await place.serve("B", place.fobs.make(uid=first.uid))).cause == "UnitError"
         assert place.counts() == {"FREE": 1, "RESERVED": 1}
         place.readers.remove("A")
@@ -425,7 +536,7 @@ async def test_no_pass_is_shown_that_the_ledger_has_not_got(tmp_path: Path) -> N
     async with floor(furnish(tmp_path), ["A", "B"]) as place:
         place.on_step[COMMANDS] = lambda: hide(place, "record")
         place.readers.place("A", fob := place.fobs.make())
-        stopped = await place.until("A", LaneState.DONE, LaneState.STOPPED)
+        stopped = await place.until("A", *RESULTS, LaneState.STOPPED)
         assert stopped.state is LaneState.STOPPED
         assert "no such table: record" in stopped.message
         assert place.records() == []

@@ -106,7 +106,7 @@ TABLE = [
     (STORE, PARTIAL, sw(0x6F00), FAIL, ON, QUARANTINED),
     (STORE, PARTIAL, sw(0x1234), ERROR, ON, BURNED),
     (STORE, PARTIAL, RuntimeError("x"), ERROR, ON, BURNED),
-    (UID, NONE, KeyboardInterrupt(), ERROR, ON, FREE),
+    (UID, NONE, KeyboardInterrupt(), RETRY, ON, FREE),
 ]
 
 

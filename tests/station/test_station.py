@@ -17,7 +17,8 @@ from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.personalization import Dgi
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.attempt import Conclusion
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
+from kfasync.station.states import LaneState
 from kfasync.station.station import Station, open_station
 from tests.station.desks import (
     BLOCK_5,
@@ -90,7 +91,11 @@ async def test_no_fob_in_time_is_a_link_error(tmp_path: Path) -> None:
     [
         ([], "", "PC/SC sees no reader"),
         (["A"], "B", "there is no reader 'B'; there are: A"),
-        (["A", "B"], "", "more than one reader; name one with --reader; there are: A, B"),
+        (
+            ["A", "B"],
+            "",
+            "more than one reader; name one with --reader, .* `kfasync run`; there are: A, B",
+        ),
     ],
 )
 async def test_a_reader_that_cannot_be_meant_is_refused(
@@ -161,7 +166,7 @@ async def test_a_station_keeps_to_the_readers_that_it_was_given(tmp_path: Path) 
 
     def tell(event: LaneEvent) -> None:
         seen.append(event.reader)
-        if event.state is LaneState.DONE:
+        if event.record is not None:
             done.set()
 
     readers.place("A", untouched := fobs.make())
@@ -176,13 +181,15 @@ async def test_a_station_keeps_to_the_readers_that_it_was_given(tmp_path: Path) 
     assert untouched.log == ()
 
 
-async def test_a_station_ends_when_all_its_lanes_have_stopped(tmp_path: Path) -> None:
+async def test_a_station_for_so_many_fobs_ends_when_all_its_lanes_have_stopped(
+    tmp_path: Path,
+) -> None:
     wrong = Fault(FaultKind.STATUS_WORD, EXTERNAL_AUTHENTICATE, sw=0x6982)
     loaded, readers = furnish(tmp_path), SimulatedReaders(["A", "B"])
     fobs = Fobs(loaded)
 
     def tell(event: LaneEvent) -> None:
-        if event.state is LaneState.DONE:
+        if event.record is not None:
             readers.remove(event.reader)
             readers.place(event.reader, fobs.make(wrong))
 
@@ -190,20 +197,56 @@ async def test_a_station_ends_when_all_its_lanes_have_stopped(tmp_path: Path) ->
         readers.place(reader, fobs.make(wrong))
     async with open_desk(loaded, tell) as desk:
         with anyio.fail_after(PATIENCE_S):
-            await Station(desk, readers).run(("A", "B"))
+            await Station(desk, readers).run(("A", "B"), fobs=99)
             assert len(list(desk.ledger.records_after(0))) == 4
 
 
 async def test_a_reader_that_comes_later_gets_a_lane(tmp_path: Path) -> None:
     async with floor(furnish(tmp_path), ["A", "B"]) as place:
-        await place.until("B", LaneState.EMPTY)
+        await place.emptied("B")
         place.readers.unplug("B")
         await place.until("B", LaneState.READER_FAULT)
         place.readers.plug("B")
         assert (await place.serve("B", place.fobs.make())).outcome == "pass"
         assert (await place.serve("A", place.fobs.make())).outcome == "pass"
         slots = {event.reader: event.slot for event in place.shown}
-        assert sorted(slots.values()) == [0, 1]
+        assert slots == {"A": 1, "B": 2}
+
+
+async def test_slots_go_by_name_and_not_by_the_order_in_which_readers_are_found(
+    tmp_path: Path,
+) -> None:
+    async with floor(furnish(tmp_path), ["B", "A"]) as place:
+        await place.emptied("A")
+        await place.emptied("B")
+    assert {event.reader: event.slot for event in place.shown} == {"A": 1, "B": 2}
+
+
+async def test_a_reader_has_its_slot_again_under_another_number(tmp_path: Path) -> None:
+    one, two = (f"ACS ACR1252 (RR-{number}) 0{number} 00" for number in range(2))
+    late = "ACS ACR1252 (RR-1) 05 00"
+    async with floor(furnish(tmp_path), [one, two, late]) as place:
+        # Whoever comes under the new number was there under the old one a moment before.
+        assert (await place.serve(late, place.fobs.make())).slot == 2
+        place.readers.unplug(late)
+        await place.until(late, LaneState.READER_FAULT)
+        place.readers.unplug(two)
+        place.readers.plug(two)
+        assert (await place.serve(two, place.fobs.make())).slot == 2
+    assert {event.slot for event in place.shown} == {1, 2}
+
+
+async def test_a_station_ends_after_so_many_fobs_and_takes_no_more(tmp_path: Path) -> None:
+    loaded, readers = furnish(tmp_path, containers=4), SimulatedReaders(["A", "B", "C"])
+    fobs = Fobs(loaded)
+    tray = [fobs.make() for _ in range(3)]
+    for name, fob in zip(readers.names(), tray, strict=True):
+        readers.place(name, fob)
+    async with open_desk(loaded) as desk:
+        with anyio.fail_after(PATIENCE_S):
+            tally = await Station(desk, readers).run(fobs=2)
+    assert (tally.passed, tally.failed) == (2, 0)
+    assert sorted(fob.personalizations for fob in tray) == [0, 1, 1]
 
 
 # -------------------------------------------------------------------------------- cancellation
@@ -216,12 +259,12 @@ async def test_a_stop_before_anything_is_burned_gives_the_content_back(
     async with floor(furnish(tmp_path)) as place:
         place.on_step[step] = lambda: from_thread.run_sync(place.cancel)
         place.readers.place("A", fob := place.fobs.make())
-        await place.until("A", LaneState.DONE)
+        await place.done("A")
     # The command that was on its way is answered, and none after it is sent.
     assert len(fob.log) == step
     assert states(tmp_path) == {"FREE": 2}
     (line,) = (tmp_path / "var" / "audit.jsonl").read_text().splitlines()
-    assert json.loads(line)["disposition"] == "error"
+    assert json.loads(line)["disposition"] == "retry"
 
 
 @pytest.mark.parametrize("step", [EXTERNAL_AUTHENTICATE, BLOCK_5, LAST_BLOCK, COMMANDS])
@@ -229,7 +272,7 @@ async def test_a_stop_in_the_middle_of_writing_waits_for_the_fob(tmp_path: Path,
     async with floor(furnish(tmp_path)) as place:
         place.on_step[step] = lambda: from_thread.run_sync(place.cancel)
         place.readers.place("A", fob := place.fobs.make())
-        await place.until("A", LaneState.DONE)
+        await place.done("A")
     assert (fob.lifecycle, len(fob.log)) == (Lifecycle.FACTORY, COMMANDS)
     assert states(tmp_path) == {"FREE": 1, "CONSUMED": 1}
     (line,) = (tmp_path / "var" / "audit.jsonl").read_text().splitlines()
@@ -240,7 +283,7 @@ async def test_a_stop_while_a_fob_hangs_waits_for_the_watchdog(tmp_path: Path) -
     async with floor(furnish(tmp_path, edits=timeout(0.2))) as place:
         place.on_step[BLOCK_5] = lambda: from_thread.run_sync(place.cancel)
         place.readers.place("A", place.fobs.faulty(FaultKind.HUNG, BLOCK_5))
-        await place.until("A", LaneState.DONE)
+        await place.done("A")
     assert states(tmp_path) == {"FREE": 1, "BURNED": 1}
 
 

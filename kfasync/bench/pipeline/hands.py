@@ -13,12 +13,20 @@ import anyio
 
 from kfasync.bench.pipeline.figures import PLACED, RESULT, FobTimes, Span
 from kfasync.bench.pipeline.meter import MeteredFob
+from kfasync.contracts.cards import News
 from kfasync.errors import LaneStoppedError
 from kfasync.model import Outcome
 from kfasync.sim.reader import SimulatedReaders
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
+from kfasync.station.states import WORKING, LaneState
 
-_ENDS = (LaneState.DONE, LaneState.READER_FAULT)
+
+def _ended(event: LaneEvent) -> bool:
+    return event.record is not None or event.state is LaneState.READER_FAULT
+
+
+def _is_empty(event: LaneEvent) -> bool:
+    return event.news is News.EMPTY
 
 
 class Hand:
@@ -31,11 +39,11 @@ class Hand:
 
     def hear(self, event: LaneEvent) -> None:
         """Take in news of the lane, on the event loop; its progress is none of this."""
-        if event.state is not LaneState.WORKING:
+        if event.state not in WORKING:
             self._say.send_nowait((time.monotonic(), event))
 
-    async def until(self, *states: LaneState) -> tuple[float, LaneEvent]:
-        """The next news of one of these states.
+    async def until(self, wanted: Callable[[LaneEvent], bool]) -> tuple[float, LaneEvent]:
+        """The next news of this kind.
 
         Raises:
             LaneStoppedError: the lane has stopped, or it says nothing more.
@@ -45,7 +53,7 @@ class Hand:
                 async for at_s, event in self._said:
                     if event.state is LaneState.STOPPED:
                         raise LaneStoppedError(f"{self._reader}: the lane stopped: {event.message}")
-                    if event.state in states:
+                    if wanted(event):
                         return at_s, event
         except TimeoutError:
             pass
@@ -83,7 +91,7 @@ class Hands:
     async def find(self) -> None:
         """Wait until every reader has its lane."""
         for hand in self._hands.values():
-            await hand.until(LaneState.EMPTY)
+            await hand.until(_is_empty)
 
     async def serve(
         self,
@@ -136,9 +144,9 @@ class Hands:
             fob = tray.popleft()
             placed_s = time.monotonic()
             self._readers.place(reader, fob)
-            latched_s, event = await hand.until(*_ENDS)
+            latched_s, event = await hand.until(_ended)
             self._readers.remove(reader)
-            await hand.until(LaneState.EMPTY)
+            await hand.until(_is_empty)
             told(times_of(fob, event, placed_s, latched_s))
 
 

@@ -4,7 +4,8 @@ from kfasync.bench.pipeline.figures import PLACED, RESULT
 from kfasync.bench.pipeline.hands import Hand, times_of
 from kfasync.bench.pipeline.meter import MeteredFob
 from kfasync.errors import LaneStoppedError
-from kfasync.station.events import LaneEvent, LaneState
+from kfasync.station.events import LaneEvent
+from kfasync.station.states import LaneState
 from tests.sim.host import KEYS
 
 READER = "simulated 03"
@@ -16,12 +17,16 @@ def event(state: LaneState, message: str = "") -> LaneEvent:
     return LaneEvent(slot=3, reader=READER, state=state, message=message)
 
 
+def passed(news: LaneEvent) -> bool:
+    return news.state is LaneState.PASS
+
+
 async def test_a_hand_waits_for_what_it_is_told_to_and_passes_over_the_rest() -> None:
     hand = Hand(READER, 30)
-    for state in (LaneState.WORKING, LaneState.EMPTY, LaneState.DONE):
+    for state in (LaneState.WRITING, LaneState.EMPTY, LaneState.PASS):
         hand.hear(event(state))
-    _, heard = await hand.until(LaneState.DONE)
-    assert heard.state is LaneState.DONE
+    _, heard = await hand.until(passed)
+    assert heard.state is LaneState.PASS
     hand.close()
 
 
@@ -29,14 +34,14 @@ async def test_a_lane_that_stops_ends_every_wait_with_its_own_words() -> None:
     hand = Hand(READER, 30)
     hand.hear(event(LaneState.STOPPED, "the ledger cannot be written"))
     with pytest.raises(LaneStoppedError, match=f"{READER}: .* the ledger cannot be written"):
-        await hand.until(LaneState.EMPTY)
+        await hand.until(passed)
     hand.close()
 
 
 async def test_a_lane_that_says_nothing_is_not_waited_for_for_ever() -> None:
     hand = Hand(READER, 0)
     with pytest.raises(LaneStoppedError, match=f"{READER}: the lane has said nothing for 0 s"):
-        await hand.until(LaneState.DONE)
+        await hand.until(passed)
     hand.close()
 
 

@@ -1,0 +1,89 @@
+"""A line for everything that an operator has to know: for a pipe, and for a plain terminal."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from kfasync.audit.record import AttemptRecord
+from kfasync.station.events import LaneEvent
+from kfasync.station.follower import Notice
+from kfasync.station.states import LaneState
+
+WORDS = {
+    LaneState.EMPTY: "EMPTY",
+    LaneState.READING: "READING",
+    LaneState.LEASING: "LEASING",
+    LaneState.WAITING: "WAITING",
+    LaneState.WRITING: "WRITING",
+    LaneState.LOCKING: "LOCKING",
+    LaneState.PASS: "PASS",
+    LaneState.FAIL: "FAIL",
+    LaneState.RETRY: "AGAIN",
+    LaneState.BOUND: "BOUND",
+    LaneState.IN_DOUBT: "IN DOUBT",
+    LaneState.READER_FAULT: "READER FAULT",
+    LaneState.STOPPED: "STOPPED",
+}
+_TOLD = (LaneState.WAITING, LaneState.READER_FAULT, LaneState.STOPPED)
+
+
+class Lines:
+    """Prints results, faults and stops, one a line; from any thread.
+
+    Args:
+        write: takes a line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._last: dict[int, tuple[LaneState, str]] = {}
+
+    def hear(self, entry: LaneEvent | Notice) -> None:
+        """Take in news."""
+        with self._lock:
+            if isinstance(entry, Notice):
+                self._write(f"{_clock()}  {said(entry)}")
+                return
+            now = (entry.state, entry.message)
+            if entry.record is not None:
+                self._write(f"{_clock()}  lane {entry.slot}  {result(entry.state, entry.record)}")
+            elif now != self._last.get(entry.slot) and self._worth_a_line(entry):
+                what = WORDS[entry.state] if entry.message else f"reader {entry.reader} is here"
+                why = f": {entry.message}" if entry.message else ""
+                self._write(f"{_clock()}  lane {entry.slot}  {what}{why}")
+            self._last[entry.slot] = now
+
+    def note(self, sentence: str) -> None:
+        """Say something beside the lanes."""
+        with self._lock:
+            self._write(f"{_clock()}  {sentence}")
+
+    def _worth_a_line(self, event: LaneEvent) -> bool:
+        before, _ = self._last.get(event.slot, (LaneState.READER_FAULT, ""))
+        back = before is LaneState.READER_FAULT and event.state is LaneState.EMPTY
+        return event.state in _TOLD or back
+
+
+def result(state: LaneState, record: AttemptRecord) -> str:
+    """One attempt's end in a line."""
+    took_s = sum(stage.took_us for stage in record.stages) / 1e6
+    words = f"{WORDS[state]:<8}  {record.uid or 'unknown fob':<14}"
+    if state is LaneState.PASS:
+        return f"{words}  {record.fesn or ''}  {took_s:.1f} s"
+    return f"{words}  {record.message}. {record.operator_action}"
+
+
+def said(notice: Notice) -> str:
+    """What a follower of the ledger says, or a warning."""
+    if notice.warning:
+        return f"{notice.follower}: {notice.problem or 'all right again'}"
+    return (
+        f"{notice.follower} is behind: {notice.problem}"
+        if notice.problem
+        else (f"{notice.follower} has caught up")
+    )
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

@@ -1,0 +1,136 @@
+"""What is shown of one lane; `kfasync.station.states` says what can follow what."""
+
+import time
+from collections.abc import Callable
+
+from kfasync.audit.record import AttemptRecord
+from kfasync.contracts.cards import News
+from kfasync.model import Stage
+from kfasync.station.events import LaneEvent
+from kfasync.station.states import RESULTS, WORKING, LaneState
+
+
+class Display:
+    """The state of one lane, and everybody's news of it.
+
+    Called from the lane's worker thread while it works on a fob, and from the event loop when it
+    does not: never from both at a time.
+
+    Attributes:
+        state: what is shown.
+        news: how the reader stands.
+        reader: its name, which may change when it is plugged in again.
+    """
+
+    def __init__(self, slot: int, reader: str, tell: Callable[[LaneEvent], None]) -> None:
+        self.state = LaneState.EMPTY
+        self.news = News.GONE
+        self.reader = reader
+        self._slot = slot
+        self._tell = tell
+        self._since_s = time.monotonic()
+        self._latched = LaneState.EMPTY  # shown again when what hides it is over
+        # Attempt and UID, of the fob that is worked on and of the latched result.
+        self._working_on = self._result_of = ("", "")
+        self._stop = ""
+
+    def hear(self, news: News) -> None:
+        """The reader stands so from now on; shown at once where no fob is worked on."""
+        self.news = news
+        if self.state not in WORKING:
+            self.rest()
+
+    def rest(self) -> None:
+        """No fob is worked on: show how the reader stands."""
+        if self.state in WORKING:
+            # The fob was not found again, so what happened to it before still stands.
+            self._show(self._latched)
+        if self.state is LaneState.STOPPED:
+            placed = self.news is News.INSERTED
+            self._show(LaneState.STOPPED, message=_NOT_TAKEN + self._stop if placed else self._stop)
+        elif self.news is News.GONE:
+            self._reader_is_gone()
+        elif self.news is News.EMPTY:
+            self._show(self._latched)
+
+    def begin(self) -> None:
+        """The next fob is here, and the result of the last one is over."""
+        self._latched = LaneState.EMPTY
+
+    def work(
+        self,
+        state: LaneState,
+        attempt: str,
+        *,
+        stage: Stage | None = None,
+        step: int = 0,
+        steps: int = 0,
+        uid: str = "",
+        message: str = "",
+    ) -> None:
+        """An attempt goes on."""
+        self._working_on = (attempt, uid)
+        self._show(state, stage=stage, step=step, steps=steps, message=message)
+
+    def result(self, state: LaneState, record: AttemptRecord) -> None:
+        """An attempt has ended, and the ledger has it."""
+        self._latched = state
+        self._result_of = (record.attempt, record.uid or "")
+        self._show(state, stage=record.stage, record=record)
+
+    def fault(self, message: str) -> None:
+        """The fob cannot be reached, and nobody knows who it is."""
+        self._show(LaneState.READER_FAULT, message=message)
+
+    def stop(self, message: str) -> None:
+        """The lane takes no fob any more."""
+        self._stop = message
+        self._show(LaneState.STOPPED, message=message)
+
+    def resume(self) -> None:
+        """A person has resumed the lane."""
+        if self.news is News.GONE:
+            self._reader_is_gone()
+        else:
+            self._show(self._latched)
+
+    def _reader_is_gone(self) -> None:
+        self._show(LaneState.READER_FAULT, message=f"reader {self.reader} is gone: plug it in")
+
+    def _show(
+        self,
+        state: LaneState,
+        *,
+        stage: Stage | None = None,
+        step: int = 0,
+        steps: int = 0,
+        message: str = "",
+        record: AttemptRecord | None = None,
+    ) -> None:
+        # Not checked against the table here: a fob that is being written is worth more than what
+        # is shown of it. The tests check every step of every lane.
+        if state is not self.state:
+            self.state, self._since_s = state, time.monotonic()
+        if state in WORKING:
+            attempt, uid = self._working_on
+        else:
+            attempt, uid = self._result_of if state in RESULTS else ("", "")
+        self._tell(
+            LaneEvent(
+                slot=self._slot,
+                reader=self.reader,
+                state=state,
+                since_s=self._since_s,
+                news=self.news,
+                attempt=attempt,
+                stage=stage,
+                step=step,
+                steps=steps,
+                uid=uid,
+                message=message,
+                record=record,
+            )
+        )
+
+
+_NOT_TAKEN = "this fob is not taken, the lane has stopped: "
