@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from kfasync.cli.lines import WORDS, Lines
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.cli.shift import Shift
+from kfasync.cli.systemd import ServiceManager
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError
 from kfasync.station.config import SIMULATED, LoadedConfig, load
@@ -80,6 +80,7 @@ class Shop:
         self._lines = Lines(lambda line: print(line, flush=True))
         self._work: anyio.CancelScope  # made on the loop that runs this
         self._understudy: Understudy | None = None
+        self._manager = ServiceManager()
 
     async def run(self, fobs: int | None) -> int:
         """Run the station; the exit code."""
@@ -87,6 +88,8 @@ class Shop:
         async with anyio.create_task_group() as tasks:
             # Before anything is opened, so that no moment is left at which a signal kills.
             await tasks.start(signals.watch, self._asked_to_stop)
+            # To the very end: finishing the fobs may take longer than the watchdog's patience.
+            tasks.start_soon(self._manager.keep_alive)
             with self._feed.listener(self._hear, self._deaf):
                 code = await self._run(fobs)
             self._say_what_was_done()
@@ -108,6 +111,7 @@ class Shop:
                     ),
                     anyio.create_task_group() as tasks,
                 ):
+                    self._manager.tell("READY=1")
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
                     tally = await station.run(tuple(self._names), fobs)
@@ -171,6 +175,7 @@ class Shop:
             self._lines.note(f"waiting for {what}")
             return
         self._lines.note(f"stopping: {'finishing ' + waits if busy else 'no fob is written now'}")
+        self._manager.tell("STOPPING=1")
         self._work.cancel()
 
     def _answer(self, station: Station, request: Request) -> Answer:
