@@ -90,8 +90,10 @@ class Board:
         """Every attempt there was, in order."""
         table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
         bad = any(record.outcome != Outcome.PASS.value for record in self.records)
-        columns = ["#", "Reader", "UID", "FESN", "Layout", "Outcome", "ms"]
-        for column in columns + (["Stopped in", "SW"] if bad else []):
+        leased = any(record.lease for record in self.records)
+        columns = ["#", "Reader", "UID", "FESN", *(["Lease"] if leased else []), "Layout"]
+        columns += ["Outcome", "ms", *(["Stopped in", "SW"] if bad else [])]
+        for column in columns:
             table.add_column(
                 column,
                 justify="right" if column in ("#", "ms") else "left",
@@ -104,6 +106,8 @@ class Board:
                 escape(record.reader),
                 record.uid or "",
                 record.fesn or "",
+                # The beginning of its name at the source: enough to find it in both logs.
+                *([escape((record.lease or "")[:6])] if leased else []),
                 record.layout or "",
                 f"[{_STYLE[record.outcome]}]{record.disposition}[/]",
                 f"{sum(stage.took_us for stage in record.stages) / 1000:.0f}",

@@ -13,7 +13,7 @@ from kfasync.core.profile import CardProfile
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ConfigError, ContainerError
 from kfasync.klms import faults as fault_parsing
-from kfasync.klms.config import load
+from kfasync.klms.config import LoadedKlms, load
 from kfasync.klms.depot import Depot, open_depot
 from kfasync.klms.development import EXPIRED, REVOKED, Plan, make
 from kfasync.klms.stock import Authorities, Piece
@@ -51,7 +51,7 @@ def init(
         stations=tuple(station or Plan().stations),
         port=port,
         master=None if master is None else _read_master(master),
-        module=_module(token),
+        module=softhsm_module(wanted=token),
     )
     loaded = make(directory, plan)
     hsm = loaded.config.hsm
@@ -144,7 +144,22 @@ def import_(
         raise ConfigError(
             "profile", f"{profile!r} cannot name a profile; use 1 to 64 characters without spaces"
         ) from None
-    static = read_certificates(certificates or directory.parent / "certificates")
+    count, free = fill_pool(
+        load(config), directory, certificates or directory.parent / "certificates", profile
+    )
+    typer.echo(f"{count} imported into {profile}; {free} free")
+
+
+def fill_pool(
+    loaded: LoadedKlms, directory: Path, certificates: Path, profile: str
+) -> tuple[int, int]:
+    """Add a directory of containers to the pool; how many, and how many are free then.
+
+    Raises:
+        ContainerError: one of them is not as it should be, or there is none.
+        SourceError: some of it is in the pool already.
+    """
+    static = read_certificates(certificates)
     vault = HeapVault()
     pieces = []
     for path in list_visible(directory):
@@ -160,10 +175,9 @@ def import_(
         )
     if not pieces:
         raise ContainerError(directory, "holds no container")
-    with open_depot(load(config)) as depot:
+    with open_depot(loaded) as depot:
         depot.stock.add(profile, Authorities(static.ica, static.cms_root), pieces)
-        free = depot.standing.counts(profile).free
-    typer.echo(f"{len(pieces)} imported into {profile}; {free} free")
+        return len(pieces), depot.standing.counts(profile).free
 
 
 @app.command("open")
@@ -203,8 +217,15 @@ def release(
     typer.echo(f"{fesn} is {becomes}")
 
 
-def _module(wanted: bool | None) -> Path | None:
-    """SoftHSM's library, when the master key goes into a token."""
+def softhsm_module(*, wanted: bool | None) -> Path | None:
+    """SoftHSM's library, when the master key goes into a token.
+
+    Args:
+        wanted: None for a token where there can be one.
+
+    Raises:
+        ConfigError: it is wanted, and something for it is not installed.
+    """
     if wanted is False:
         return None
     try:

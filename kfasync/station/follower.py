@@ -13,7 +13,7 @@ from kfasync.errors import KfError
 
 RETRY_S = 1.0  # after trouble, and then twice as long each time
 RETRY_MAX_S = 10.0
-LINGER_S = 0.1  # after news, so that the fobs of many lanes make one step
+LINGER_S = 0.1
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -49,14 +49,20 @@ class Follower:
         name: as the operator reads it.
         step: catch up with the ledger as far as possible, or raise KfError.
         tell: told when trouble begins, changes or is over.
+        linger_s: waited after news, so that the fobs of many lanes make one step.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[Progress]], tell: Callable[[Notice], None]
+        self,
+        name: str,
+        step: Callable[[], Awaitable[Progress]],
+        tell: Callable[[Notice], None],
+        linger_s: float = LINGER_S,
     ) -> None:
         self._name = name
         self._step = step
         self._tell = tell
+        self._linger_s = linger_s
         self._problem = ""
         self._news: anyio.Event | None = None  # made on the loop that runs this
 
@@ -79,7 +85,7 @@ class Follower:
             wait_s = RETRY_S
             with anyio.move_on_after(progress.again_s):
                 await news.wait()
-            await anyio.sleep(LINGER_S)
+            await anyio.sleep(self._linger_s)
 
     async def catch_up(self) -> Progress | None:
         """One step; trouble is told and not raised, and then there is no progress."""

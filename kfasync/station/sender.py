@@ -13,6 +13,7 @@ from kfasync.station.follower import Progress
 from kfasync.station.roster import Roster
 
 BATCH = 100  # ends told in one call
+BACKLOG = 2 * BATCH  # left after a step, fobs end faster than the source hears of it
 # An end that breaks a library costs the calls beside it a moment, so it waits longer each time.
 RETRY_S = 0.5
 RETRY_MAX_S = 10.0
@@ -123,6 +124,8 @@ class Sender:
                 again_s = max(self._away_until, soonest) - now
                 reason = self._away or one.problem
                 sentences.append(f"ends not told yet: {one.due}: {reason}")
+            elif one.due > BACKLOG:
+                sentences.append(f"ends not told yet: {one.due}: more than one step can tell")
             if one.refused:
                 sentences.append(f"ends refused for good: {one.refused}; have the source checked")
         return Progress("; ".join(sentences), None if again_s is None else max(again_s, 0.0))

@@ -30,6 +30,9 @@ from kfasync.station.sender import Sender
 from kfasync.station.setup import data_directory, make_source, pool_directory
 from kfasync.station.slots import Slots
 
+# A request costs a key server's client more than all that is in it, and no lane waits for an end.
+ENDS_LINGER_S = 0.75  # and at most a second late
+
 
 class Station:
     """Readers in, outcomes out."""
@@ -275,7 +278,10 @@ def followers(
         await to_thread.run_sync(audit.follow)
         return Progress()
 
-    found = (Follower("audit log", write_log, notice), Follower("outbox", sender.step, notice))
+    found = (
+        Follower("audit log", write_log, notice),
+        Follower("outbox", sender.step, notice, ENDS_LINGER_S),
+    )
     return found if tie is None else (*found, Follower("pool marker", partial(_mark, tie), notice))
 
 

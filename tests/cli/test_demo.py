@@ -20,6 +20,15 @@ def test_the_demo_provisions_fixtures_and_made_fobs_and_ends_with_a_table(
     assert len(re.findall(r"\bpass\b", table)) == 4
     assert "4 of 4 fobs passed on 4 simulated readers" in table
     assert picture.read_text("utf-8").startswith("<svg")
+    assert "\nkeys and content from a key server, https://localhost:" in table
+    assert "The key server has heard: 4 consumed, 0 quarantined, 0 leased" in table
+
+
+def test_the_demo_of_a_directory_asks_no_server(run: Run) -> None:
+    ended = run("demo", "--fobs", "2", "--source", "containers")
+    assert ended.code == 0
+    assert "2 of 2 fobs passed on 4 simulated readers" in ended.out
+    assert "key server" not in ended.out
 
 
 def test_fixtures_that_are_not_there_are_one_sentence(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A follower: woken by news, telling of trouble once, and never in the way."""
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from kfasync.errors import LedgerError
@@ -99,4 +100,20 @@ async def test_news_cut_the_wait_of_a_step_short() -> None:
         await anyio.wait_all_tasks_blocked()
         follower.wake()
         await steps.until(2)
+        tasks.cancel_scope.cancel()
+
+
+async def test_news_that_come_together_make_one_step() -> None:
+    steps = Steps()
+    follower = Follower("log", steps.step, ignore, linger_s=0.05)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follower.run)
+        await steps.until(1)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(5):
+            follower.wake()
+            await anyio.lowlevel.checkpoint()
+        await steps.until(2)
+        await anyio.wait_all_tasks_blocked()
+        assert steps.taken == 2
         tasks.cancel_scope.cancel()

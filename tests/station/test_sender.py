@@ -1,6 +1,7 @@
 """The sender: every end is told, in order for each fob, and no lane waits for it."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
@@ -220,3 +221,16 @@ async def test_a_fob_that_comes_back_waits_for_an_end_that_is_on_its_way(office:
             office.listener.gate.set()
     assert sorted(order) == ["back", "told"]
     assert office.listener.heard == ["one"]
+
+
+async def test_a_backlog_that_grows_is_told_of(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends of fobs on readers are held back, and yet too many of them are no good sign."""
+    monkeypatch.setattr(module, "BACKLOG", 2)
+    with ExitStack() as lying:
+        for number in range(3):
+            office.end(number, f"L{number}")
+            lying.enter_context(office.roster.working_on(unit(number), str(number)))
+        assert await until_told(office) == ["ends not told yet: 3: more than one step can tell"]
+    assert await until_told(office) == [""]
