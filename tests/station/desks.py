@@ -172,7 +172,11 @@ async def open_desk(
     ledger = Ledger.open(directory)
     end_interrupted(ledger, config.station.id)
     try:
-        source = around(make_source(loaded, path, ledger))
+        source = around(
+            make_source(
+                loaded, path, ledger, lambda topic, why: notice(Notice(topic, why, warning=True))
+            )
+        )
         await source.open()
         roster = Roster()
         sender = Sender(source, ledger.outbox, roster)
