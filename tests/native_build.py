@@ -16,12 +16,15 @@ NATIVE = ROOT / "native"
 PROVIDERS = ROOT / "tests" / "providers"
 
 _FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden")
+# What they need of the core: a certificate has the public point of its scalar.
+_PARTS = {"hostile": ("p256", "p256_field", "wipe")}
 _LINK = ("-shared", "-pthread", f"-I{NATIVE / 'include'}", f"-I{NATIVE / 'src'}")
 
 
 def broken_provider(name: str, *flags: str) -> Path:
     """The library made of ``tests/providers/<name>.c``, with further flags of the compiler."""
-    return library(PROVIDERS / f"{name}.c", flags=flags)
+    parts = [NATIVE / "src" / f"{part}.c" for part in _PARTS.get(name, ())]
+    return library(PROVIDERS / f"{name}.c", *parts, flags=flags)
 
 
 def reference_provider() -> Path:

@@ -34,7 +34,13 @@ ALLOWED = {
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},
     "kfasync.sources.klms": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography", "httpx"},
     "kfasync.acceptance": CORE
-    | {"kfasync.acceptance", "kfasync.sources.provider.abi", "msgspec", "cryptography"},
+    | {
+        "kfasync.acceptance",
+        "kfasync.sources.device",
+        "kfasync.sources.provider.abi",
+        "msgspec",
+        "cryptography",
+    },
     "kfasync.sim": CORE | {"kfasync.sim", "msgspec", "anyio", "cryptography"},
     "kfasync.ledger": GROUND | {"kfasync.contracts", "kfasync.ledger", "msgspec", "sqlalchemy"},
     "kfasync.audit": GROUND | {"kfasync.contracts", "kfasync.ledger", "kfasync.audit", "msgspec"},

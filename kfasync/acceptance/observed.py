@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kfasync.acceptance.subject import Content, Finding, require
 from kfasync.core.dgi import Dgi
+from kfasync.sources.device import require_device_certificate
 
 ENC, MAC, DEK, SCALAR, IRK, ITEM = 0x01, 0x02, 0x03, 0x10, 0x11, 0x20
 _KEYS = (ENC, MAC, DEK)
@@ -158,13 +158,13 @@ def _require_key_check_values(lease: Content, secrets: dict[int, bytes]) -> None
 
 
 def _require_own_certificate(lease: Content, scalar: bytes) -> None:
-    """When A002 is an X.509 certificate it is this key's and this FESN's."""
+    """The certificate in A002 is this key's and this FESN's, as the station asks it."""
     part = next(p for p in parts(lease.items, 2, 4) if p.tag == Dgi.DEVICE_CERTIFICATE)
-    try:
-        certificate = x509.load_der_x509_certificate(lease.items[part.start : part.end])
-        public_key = certificate.public_key()
-    except ValueError:
-        return  # another format, which is the card's affair
     own = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1()).public_key()
-    if public_key != own:
-        raise Finding("the scalar is not that of the device certificate in DGI A002")
+    point = own.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    try:
+        require_device_certificate(
+            lease.items[part.start : part.end], lease.fesn.decode("ascii", "replace"), point
+        )
+    except ValueError as error:
+        raise Finding(f"the content has {error} (DGI A002)") from error

@@ -12,7 +12,7 @@ FAULTS = {
     "IRK_TWICE": "no-content-twice",
 }
 FURTHER = {
-    "OTHERS_SCALAR": ("content-well-formed", "not that of the device certificate"),
+    "OTHERS_SCALAR": ("content-well-formed", "another key than the scalar"),
     "KCV_OF_EVERY_THIRD": ("content-well-formed", "the check value of Key-ENC is wrong"),
     "SPID_TWICE": ("no-content-twice", "have the same SPID"),
     "KEY_TWICE": ("no-content-twice", "have the same device key"),

@@ -8,6 +8,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "kf_provider.h"
 
+#include "certificate.h"
 #include "hostile.h"
 
 #include <fcntl.h>
@@ -74,12 +75,24 @@ static int wants(int chosen, const char *word) {
     return chosen && says("misbehave", word);
 }
 
+/* Whose secrets the unit gets. */
+static unsigned whose(unsigned number, int chosen) {
+    return wants(chosen, "twin") ? 1 : number;
+}
+
 static uint32_t fill_items(const kf_lease_v1 *lease, unsigned number, int chosen) {
     uint8_t *at = put(lease->items, 0xA001, 40, 0);
     memcpy(at - 40, lease->spid, 40);
-    uint32_t size = wants(chosen, "large") ? LARGE : 500;
+    uint8_t scalar[32];
+    memset(scalar, (uint8_t)(0xA0 + whose(number, chosen)), sizeof scalar);
+    scalar[31] ^= wants(chosen, "other-key");
+    uint32_t size = wants(chosen, "large") ? LARGE : CERTIFICATE_SIZE;
     if (!wants(chosen, "short")) {
         at = put(at, wants(chosen, "clear") ? 0xA003 : 0xA002, size, (uint8_t)number);
+        if (!wants(chosen, "large") && !wants(chosen, "foreign")) {
+            (void)certificate_write(at - size, wants(chosen, "cn") ? "HOST9999" : lease->fesn,
+                                    scalar);
+        }
     }
     at = put(at, 0xA004, 400, 4);
     at = put(at, wants(chosen, "twice") ? 0xA004 : 0xA005, 400, 5);
@@ -94,6 +107,7 @@ static uint32_t fill_secrets(const kf_lease_v1 *lease, unsigned number, int chos
     for (uint8_t tag = 1; tag <= 3; tag++) {
         at = put_secret(at, tag, 16, (uint8_t)(0xE0 + tag));
     }
+    number = whose(number, chosen);
     at = put_secret(at, 0x10, 32, (uint8_t)(0xA0 + number));
     at = put_secret(at, wants(chosen, "tag") ? 0x12 : 0x11, 16, (uint8_t)(0xB0 + number));
     return (uint32_t)(at - lease->secrets);

@@ -21,6 +21,7 @@ from kfasync.core.dgi import Dgi
 from kfasync.errors import ProviderError, SourceError, SourceUnavailableError, UnitError
 from kfasync.model import Fingerprint, Lease, Unit
 from kfasync.secret import Secret
+from kfasync.sources.device import require_device_certificate
 from kfasync.sources.fingerprint import fingerprint, public_point
 from kfasync.sources.provider.abi import Result, breach
 from kfasync.sources.provider.context import PoolCounts
@@ -130,10 +131,22 @@ class ProviderSource:
             for item in lease.items
             if item.dgi == Dgi.PRIVATE_KEY and isinstance(item.value, Secret)
         )
+        fesn = lease.content.fesn
         try:
             point = public_point(scalar, self._vault)
         except ValueError as error:
-            what = f"leased {lease.content.fesn} with a scalar that is none of P-256"
+            what = f"leased {fesn} with a scalar that is none of P-256"
+            raise breach(self._host.facts.name, what) from error
+        certificates = [
+            item.value
+            for item in lease.items
+            if item.dgi == Dgi.DEVICE_CERTIFICATE and isinstance(item.value, bytes)
+        ]
+        try:
+            # Not that of another fob: none, or a second one, is none of this fob's either.
+            require_device_certificate(b"".join(certificates), fesn, point)
+        except ValueError as error:
+            what = f"leased {fesn} with {error}"
             raise breach(self._host.facts.name, what) from error
         return fingerprint(point, lease.items, self._register.digest_key)
 

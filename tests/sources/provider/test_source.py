@@ -125,14 +125,30 @@ async def test_every_secret_is_made_by_the_vault_and_named_by_the_lease(tmp_path
 
 
 async def test_content_that_was_issued_under_another_name_is_refused(tmp_path: Path) -> None:
-    async with desk(tmp_path) as here:
+    async with desk(tmp_path, "twin", call="lease") as here:
         first = await take(here.source, unit(1))
         here.ledger.mark(first, Mark.BURNED)
-        parcel = await here.source.fetch(unit(2))
-        assert parcel.lease is not None
-        renamed = msgspec.structs.replace(parcel.lease, items=first.items)
-        with pytest.raises(SourceError, match="HOST0002 has the key and IRK of container HOST0001"):
-            here.source.adopt(Parcel(unit(2), renamed))
+        parcel = await here.source.fetch(unit(GUILTY))
+        with pytest.raises(SourceError, match="HOST0013 has the key and IRK of container HOST0001"):
+            here.source.adopt(parcel)
+        assert here.ledger.counts()[RESERVED] == 0
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "sentence"),
+    [
+        ("foreign", "a device certificate that is not one in DER"),
+        ("cn", "a device certificate whose CN is not the FESN"),
+        ("other-key", "a device certificate of another key than the scalar beside it"),
+    ],
+)
+async def test_the_device_certificate_of_another_fob_is_refused(
+    tmp_path: Path, misbehave: str, sentence: str
+) -> None:
+    async with desk(tmp_path, misbehave, call="lease") as here:
+        parcel = await here.source.fetch(unit(GUILTY))
+        with pytest.raises(ProviderError, match=f"leased HOST0013 with {sentence}"):
+            here.source.adopt(parcel)
         assert here.ledger.counts()[RESERVED] == 0
 
 
