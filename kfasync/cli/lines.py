@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from kfasync.audit.record import AttemptRecord
 from kfasync.station.events import LaneEvent
@@ -38,6 +40,17 @@ class Lines:
         self._write = write
         self._lock = threading.Lock()
         self._last: dict[int, tuple[LaneState, str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing was taken that is to be given back."""
 
     def hear(self, entry: LaneEvent | Notice) -> None:
         """Take in news."""

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import anyio
 import typer
+from anyio import to_thread
+from rich.console import Console
 
 from kfasync.cards.pcsc import PcscReaders
-from kfasync.cli import signals
+from kfasync.cli import keyboard, signals
+from kfasync.cli.keyboard import ResumePrompt
 from kfasync.cli.lines import WORDS, Lines
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
+from kfasync.cli.screen import Screen
 from kfasync.cli.shift import Shift
 from kfasync.cli.systemd import ServiceManager
 from kfasync.contracts.cards import Readers
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, LaneError
 from kfasync.station.config import SIMULATED, LoadedConfig, load
 from kfasync.station.control import Answer, LaneLine, Request, serve
 from kfasync.station.events import LaneEvent
@@ -29,6 +33,7 @@ from kfasync.station.station import Station, open_station
 
 _STOPPED_CODE = 3  # no lane was left that could take a fob
 _FAILED_CODE = 1
+_STOCK_S = 2.0  # between two looks at what is left: a query of the ledger each
 
 
 def run(
@@ -65,6 +70,23 @@ def lanes_of(loaded: LoadedConfig) -> list[str]:
     return [f"{SIMULATED} {number}" for number in range(1, simulated + 1)]
 
 
+def view(shift: Shift) -> Lines | Screen:
+    """The board, or lines where there is no terminal that could show one."""
+    console = Console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Screen(console, shift)
+    return Lines(lambda line: print(line, flush=True))
+
+
+def unfinished(station: Station) -> list[str]:
+    """What is to be said of each fob that is half written."""
+    return [
+        f"place fob {unit.uid} again: container {unit.content.fesn} belongs to it, and "
+        "its writing was cut off"
+        for unit in station.unfinished()
+    ]
+
+
 class Shop:
     """One run of the station, and whoever looks at it.
 
@@ -77,9 +99,10 @@ class Shop:
         self._names = names
         self._feed = Feed()
         self._shift = Shift()
-        self._lines = Lines(lambda line: print(line, flush=True))
+        self._view = view(self._shift)
         self._work: anyio.CancelScope  # made on the loop that runs this
         self._understudy: Understudy | None = None
+        self._unfinished: list[str] = []
         self._manager = ServiceManager()
 
     async def run(self, fobs: int | None) -> int:
@@ -90,9 +113,10 @@ class Shop:
             await tasks.start(signals.watch, self._asked_to_stop)
             # To the very end: finishing the fobs may take longer than the watchdog's patience.
             tasks.start_soon(self._manager.keep_alive)
-            with self._feed.listener(self._hear, self._deaf):
+            with self._view, self._feed.listener(self._hear, self._deaf):
                 code = await self._run(fobs)
-            self._say_what_was_done()
+            for sentence in [*self._unfinished, self._what_was_done()]:
+                self._view.note(sentence)
             tasks.cancel_scope.cancel()
         return code
 
@@ -103,7 +127,8 @@ class Shop:
             station = await parts.enter_async_context(
                 open_station(self._loaded, readers, self._tell, self._feed.publish)
             )
-            self._say_what_is_unfinished(station)
+            for sentence in unfinished(station):
+                self._view.note(sentence)
             with self._work:
                 async with (
                     serve(
@@ -112,12 +137,12 @@ class Shop:
                     anyio.create_task_group() as tasks,
                 ):
                     self._manager.tell("READY=1")
+                    tasks.start_soon(self._look_after, station)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
                     tally = await station.run(tuple(self._names), fobs)
                     tasks.cancel_scope.cancel()
-            if self._work.cancel_called:
-                self._say_what_is_unfinished(station)
+            self._unfinished = unfinished(station)
         if tally is None:
             return 0
         if tally.passed + tally.failed < (fobs or 0):
@@ -142,24 +167,39 @@ class Shop:
     def _hear(self, entry: Entry) -> None:
         if isinstance(entry, LaneEvent):
             self._shift.hear(entry)
-        self._lines.hear(entry)
+        self._view.hear(entry)
 
     @staticmethod
     def _deaf(error: Exception) -> None:
         # The lanes go on without it: their results are in the ledger.
         print(f"kfasync: nothing is shown any more: {error}", file=sys.stderr)
 
-    def _say_what_is_unfinished(self, station: Station) -> None:
-        for unit in station.unfinished():
-            self._lines.note(
-                f"place fob {unit.uid} again: container {unit.content.fesn} belongs to it, and "
-                "its writing was cut off"
-            )
+    async def _look_after(self, station: Station) -> None:
+        """Keep the board's figures up to date, and take in what is typed at it."""
+        if isinstance(self._view, Lines):
+            return
+        screen = self._view
+        prompt = ResumePrompt(
+            lambda: [lane.slot for lane in station.lanes if lane.stopped],
+            lambda slot: self._resume(station, slot),
+            screen.show_prompt,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keyboard.watch, prompt.press)
+            while True:
+                screen.show_stock(await to_thread.run_sync(station.stock))
+                await anyio.sleep(_STOCK_S)
 
-    def _say_what_was_done(self) -> None:
+    def _resume(self, station: Station, slot: int) -> None:
+        try:
+            station.resume(slot)
+        except LaneError as error:
+            self._view.note(str(error))
+
+    def _what_was_done(self) -> str:
         done = self._shift
         words = f"stopped: {done.passed} passed, {done.failed} failed"
-        self._lines.note(words + (f", {done.again} to come again" if done.again else ""))
+        return words + (f", {done.again} to come again" if done.again else "")
 
     # ------------------------------------------------------------------ what is asked
 
@@ -172,9 +212,9 @@ class Shop:
         )
         if self._work.cancel_called:
             what = f"{waits}; leave the fobs there" if busy else "what is open to be closed"
-            self._lines.note(f"waiting for {what}")
+            self._view.note(f"waiting for {what}")
             return
-        self._lines.note(f"stopping: {'finishing ' + waits if busy else 'no fob is written now'}")
+        self._view.note(f"stopping: {'finishing ' + waits if busy else 'no fob is written now'}")
         self._manager.tell("STOPPING=1")
         self._work.cancel()
 

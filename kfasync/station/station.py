@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import msgspec
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
@@ -17,6 +18,7 @@ from kfasync.errors import KfError, LaneError, LinkError, ReaderError
 from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import Ledger
 from kfasync.ledger.marker import Tie, require_ledger
+from kfasync.model import ContentState
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.desk import Desk
@@ -32,6 +34,18 @@ from kfasync.station.slots import Slots
 
 # A request costs a key server's client more than all that is in it, and no lane waits for an end.
 ENDS_LINGER_S = 0.75  # and at most a second late
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """What a station has left, and what it has still to tell.
+
+    Attributes:
+        content: containers that are free; None where somebody else keeps the pool.
+        outbox: ends that the source has not heard yet.
+    """
+
+    content: int | None = None
+    outbox: int = 0
 
 
 class Station:
@@ -54,6 +68,14 @@ class Station:
     def set_aside(self) -> list[SetAside]:
         """Containers that are not issued, and why: damaged, or the same as another one."""
         return self._desk.ledger.aside()
+
+    def stock(self) -> Stock:
+        """What is left; blocks, so not on the event loop."""
+        ledger, remote = self._desk.ledger, self._desk.source.facts.remote
+        return Stock(
+            None if remote else ledger.counts()[ContentState.FREE],
+            sum(one.due for one in ledger.outbox.waiting()),
+        )
 
     def resume(self, slot: int) -> None:
         """A person says that a stopped lane goes on; on the event loop.

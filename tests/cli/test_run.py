@@ -1,7 +1,15 @@
 """``kfasync run`` on simulated readers; on those of a real pcscd in tests/pcscd."""
 
 import json
+import os
+import pty
+import re
+import select
 import signal
+import subprocess
+import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +17,7 @@ import pytest
 
 from kfasync.cli.signals import SIGNALS
 from kfasync.sim.pcscd import PrivatePcscd
-from tests.cli.stations import Running, write_simulated
+from tests.cli.stations import PATIENCE_S, Running, write_simulated
 from tests.cli.terminal import Run
 from tests.pcscd.floor import kfasync
 from tests.station.desks import sql
@@ -118,3 +126,61 @@ def test_real_readers_are_all_taken(run: Run, config: Path, pcscd: PrivatePcscd)
             station.until(f"reader {name} is here")
         station.signal(signal.SIGTERM)
         assert station.ended() == 0
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+def test_a_terminal_shows_the_board_and_has_the_last_word_after_it(
+    tmp_path: Path, columns: int
+) -> None:
+    seen = on_a_terminal(write_simulated(tmp_path, 2, 40), columns, TERM="xterm-256color")
+    board, _, after = seen.rpartition("\x1b[?1049l")
+    assert "\x1b[?1049h" in board
+    assert "1KM00020" in board
+    assert re.search(r"passed [1-9]", board)
+    assert "stopped: " in after
+
+
+def test_a_plain_terminal_gets_lines(tmp_path: Path) -> None:
+    seen = on_a_terminal(write_simulated(tmp_path, 2, 40), 80, TERM="dumb")
+    assert "\x1b" not in seen
+    assert re.search(r"lane 1  PASS      04[0-9A-F]{12}  1KM000", seen)
+
+
+def test_no_color_is_obeyed(tmp_path: Path) -> None:
+    seen = on_a_terminal(write_simulated(tmp_path, 2, 40), 80, TERM="xterm-256color", NO_COLOR="1")
+    assert "1KM00020" in seen
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38;5|48;5)[0-9;]*m", seen)
+
+
+def on_a_terminal(config: Path, columns: int, **environment: str) -> str:
+    """What a terminal of that width is sent, until the second fob has passed and SIGTERM came."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    plain = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kfasync", "run", "--config", config],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=plain | environment,
+    )
+    os.close(slave)
+    seen = b""
+    try:
+        deadline, asked = time.monotonic() + PATIENCE_S, False
+        while time.monotonic() < deadline:
+            if not select.select([master], [], [], 1.0)[0]:
+                continue
+            try:
+                seen += os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not asked and b"1KM00021" in seen:
+                process.send_signal(signal.SIGTERM)
+                asked = True
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+        os.close(master)
+    return seen.decode(errors="replace")
