@@ -25,6 +25,7 @@
     ├── UnitError                     this UID has had its turn: nothing is sent to it
     │   ├── AlreadyProvisionedError   it passed
     │   └── UnitRejectedError         it failed for good
+    ├── StoppedError                  a person stopped it, and nothing was left half-done
     ├── LedgerError                   the ledger cannot be trusted: the lane stops
     ├── LaneError                     a lane that is not there, or not stopped
     ├── NoStationError                no station runs there that could be asked
@@ -191,6 +192,12 @@ class AlreadyProvisionedError(UnitError):
 
 class UnitRejectedError(UnitError):
     """This unit has failed for good before, and its content is in quarantine."""
+
+
+class StoppedError(KfError):
+    """A person stopped the command before it had done anything that matters."""
+
+    exit_code = 130  # as a shell says it of SIGINT
 
 
 class LedgerError(KfError):

@@ -16,7 +16,8 @@ class TranscriptEntry(msgspec.Struct, frozen=True):
     command: str  # hex; the header alone where the command is confidential
     command_bytes: int
     sw: str
-    answer: str | None  # hex of the data field; None where the command is confidential
+    # Hex of the data field, as far as a record has room; None where the command is confidential.
+    answer: str | None
     answer_bytes: int
     took_us: int
 
@@ -70,6 +71,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     operator_action: str
     intended_state: str
     observed_state: str
+    exchanges: int  # of which the transcript keeps the first ones and the last
     transcript: tuple[TranscriptEntry, ...]
 
     def json(self) -> str:

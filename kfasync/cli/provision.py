@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import typer
 from rich.console import Console
 
 from kfasync.cards.pcsc import PcscReaders
+from kfasync.cli import signals
 from kfasync.cli.board import Board
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
@@ -43,7 +45,8 @@ def provision(
     try:
         loaded = load(config)
         board = Board(console)
-        result = run_on(loop, _provision, loaded, reader, timeout, board)
+        with signals.restored():
+            result = run_on(loop, _provision, loaded, reader, timeout, board)
         if isinstance(result, KfError):
             raise result
     except KfError as error:
@@ -65,6 +68,18 @@ async def _provision(
     lanes = loaded.config.lane
     if not name and len(lanes) == 1:
         name = lanes[0].reader
+    stop = anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        # Before anything is opened, so that no moment is left at which a signal kills.
+        await tasks.start(signals.watch, stop.cancel)
+        result = await _one_fob(loaded, name, wait_s, board, stop)
+        tasks.cancel_scope.cancel()
+    return result
+
+
+async def _one_fob(
+    loaded: LoadedConfig, name: str, wait_s: float, board: Board, stop: anyio.CancelScope
+) -> Conclusion | KfError:
     readers: Readers = _with_a_fob(loaded) if name == SIMULATED else PcscReaders()
     async with open_station(loaded, readers, board.tell, board.notice) as station:
         for unit in station.unfinished():
@@ -73,7 +88,7 @@ async def _provision(
                 "its writing was cut off"
             )
         with board:
-            result = await station.provision(name, wait_s)
+            result = await station.provision(name, wait_s, stop)
         for container in station.set_aside():
             board.note(
                 f"container {container.content.fesn} is set aside, and was not issued: "

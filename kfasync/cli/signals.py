@@ -4,7 +4,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -15,6 +15,17 @@ if sys.platform == "win32":
     SIGNALS = (signal.SIGINT, signal.SIGBREAK)
 else:
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Put the handlers back at the end, for a command that goes on after :func:`watch`."""
+    before = [(number, signal.getsignal(number)) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 async def watch(

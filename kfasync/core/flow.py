@@ -45,6 +45,8 @@ from kfasync.model import (
 
 ROUNDS_MAX = 256  # of GET RESPONSE: an extended answer in parts of 256 bytes
 
+ANSWER_MAX = 65_536  # a whole extended one; nothing here needs a hundredth of that
+
 SUCCESS = 0x9000
 IN_FACTORY = 0x6985
 
@@ -338,6 +340,8 @@ class Provisioning:
             answer = yield from self._send(get_response.encode(), confidential)
             data += answer.data
             rounds += 1
+            if len(data) > ANSWER_MAX:
+                raise AnswerFormatError(f"the card has answered with more than {ANSWER_MAX} bytes")
             if answer.sw1 == 0x61 and (rounds == ROUNDS_MAX or not answer.data):
                 raise AnswerFormatError("the card announces more data and never comes to an end")
         return ResponseApdu(data, answer.sw)

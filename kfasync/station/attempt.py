@@ -261,6 +261,7 @@ class Attempt:
             operator_action=verdict.operator_action,
             intended_state="FACTORY",
             observed_state=_observed(state),
+            exchanges=self._journal.exchanges,
             transcript=tuple(self._journal.transcript),
         )
 

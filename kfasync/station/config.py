@@ -236,7 +236,7 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError("", f"{name}: not TOML: {error}") from None
+            raise ConfigError("", f"{name}: not TOML: {_unquoted(str(error))}") from None
         card = table.get("card", {})
         if isinstance(card, dict) and "profile" in card:
             table["card"] = _profile_file(card, directory, text, name)
@@ -285,8 +285,8 @@ def _profile_file(card: dict[str, Any], directory: Path, text: str, name: str) -
     others = sorted(set(card) - {"profile"})
     if others:
         raise ConfigError(
-            f"card.{others[0]}",
-            f"{name}{_line(text, ['card', others[0]])}: card.{others[0]} stands beside "
+            f"card.{_unquoted(others[0])}",
+            f"{name}{_line(text, ['card', others[0]])}: card.{_unquoted(others[0])} stands beside "
             "card.profile; put it into the profile file",
         )
     if not isinstance(card["profile"], str):
@@ -296,7 +296,7 @@ def _profile_file(card: dict[str, Any], directory: Path, text: str, name: str) -
     try:
         table = tomllib.loads(profile_text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError("card.profile", f"{path}: not TOML: {error}") from None
+        raise ConfigError("card.profile", f"{path}: not TOML: {_unquoted(str(error))}") from None
     # Refused here already, so that the message names the profile's own file and line.
     _convert(table, CardProfile, profile_text, str(path))
     return table
@@ -329,7 +329,17 @@ def _convert(table: Any, kind: type[T], text: str, name: str) -> T:
         key = ".".join(keys)
         where = f"{name}{_line(text, keys)}"
         choice = _choice(kind, keys, table)
-        raise ConfigError(key, f"{where}: {key or 'the file'}: {sentence}{choice}") from None
+        said = f"{_unquoted(key) or 'the file'}: {_unquoted(sentence)}"
+        raise ConfigError(_unquoted(key), f"{where}: {said}{choice}") from None
+
+
+# What no key of ours looks like, and a secret does that got to the wrong side of an equals sign.
+_SECRETIVE = re.compile(r"[0-9A-Za-z+/]{16,}")
+
+
+def _unquoted(text: str) -> str:
+    """What may hold the name of a key that somebody made up, and that may be a secret."""
+    return _SECRETIVE.sub(lambda found: f"({len(found[0])} characters)", text)
 
 
 def _choice(kind: Any, keys: list[str], table: Any) -> str:

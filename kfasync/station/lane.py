@@ -144,7 +144,12 @@ class Lane:
         self.display.begin()
         last: Conclusion | KfError | None = None
         for _ in range(ATTEMPTS_A_PLACING):
-            result = await self._attempt()
+            try:
+                result = await self._attempt()
+            except anyio.get_cancelled_exc_class():
+                if last is None:
+                    raise
+                break  # what has been done to the fob still stands
             if isinstance(result, LedgerError):
                 self.stop(str(result))
                 return result

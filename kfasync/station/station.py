@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from kfasync.audit.log import AuditLog
 from kfasync.contracts.cards import News, ReaderEvent, Readers
 from kfasync.contracts.sources import SetAside, Source
-from kfasync.errors import KfError, LaneError, LinkError, ReaderError
+from kfasync.errors import KfError, LaneError, LinkError, ReaderError, StoppedError
 from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import Ledger
 from kfasync.ledger.marker import Tie, require_ledger
@@ -116,28 +116,35 @@ class Station:
                     quota.look()
         return quota.tally
 
-    async def provision(self, name: str, timeout_s: float) -> Conclusion | KfError:
+    async def provision(
+        self, name: str, timeout_s: float, stop: anyio.CancelScope | None = None
+    ) -> Conclusion | KfError:
         """One fob on one reader: the one that is there, or the next one that is placed.
 
         Args:
             name: the reader; "" for the only one there is.
             timeout_s: how long to wait for a fob.
+            stop: cancelled by a person. A fob that is being written is finished all the same.
 
         Raises:
             ReaderError: there is no such reader, or no one to choose.
             LinkError: no fob was placed in time.
+            StoppedError: it was stopped before there was anything to finish.
         """
         name = _the_reader(name, await to_thread.run_sync(self._readers.names))
         lane = Lane(1, self._readers.reader(name), self._desk)
         result: Conclusion | KfError | None = None
         async with self._followed() as tasks:
             tasks.start_soon(self._listen, lane, name)
-            with anyio.move_on_after(timeout_s) as waiting:
-                await lane.placed()
-            if not waiting.cancelled_caught:
-                result = await lane.provision_next()
+            with stop or anyio.CancelScope() as stop:
+                with anyio.move_on_after(timeout_s) as waiting:
+                    await lane.placed()
+                if not waiting.cancelled_caught:
+                    result = await lane.provision_next()
             tasks.cancel_scope.cancel()
         # Not inside, where it would leave as an ExceptionGroup.
+        if result is None and stop.cancel_called:
+            raise StoppedError("stopped before a fob was written to")
         if result is None:
             raise LinkError(f"no fob was placed on reader {name} within {timeout_s:g} s")
         return result

@@ -454,12 +454,18 @@ def test_a_card_that_asks_for_another_le_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("piece", "exchanges"),
-    [pytest.param(b"", 2, id="nothing"), pytest.param(bytes(256), 257, id="without end")],
+    [pytest.param(b"", 2, id="nothing"), pytest.param(bytes(200), 257, id="without end")],
 )
 def test_more_data_that_never_come_to_an_end_are_an_error(piece: bytes, exchanges: int) -> None:
     attempt = Attempt(fob(), forged=dict.fromkeys(range(1, 400), piece + b"a\x00"))
     assert "never comes to an end" in str(attempt.failed(AnswerFormatError))
     assert len(attempt.exchanges) == exchanges
+
+
+def test_more_data_than_any_answer_has_are_not_collected() -> None:
+    attempt = Attempt(fob(), forged=dict.fromkeys(range(1, 400), bytes(30_000) + b"a\x00"))
+    assert "more than 65536 bytes" in str(attempt.failed(AnswerFormatError))
+    assert len(attempt.exchanges) == 3
 
 
 # ------------------------------------------------------------------------ torn from the field

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,32 @@ def test_content_stays_with_its_fob_when_the_station_is_killed_in_the_middle_of_
         assert each.personalizations == 1
     # The first in order of serial number was burned for the first fob before the kill.
     assert results == {fob.fob.uid: FIXTURE_FESNS[0], other.uid: FIXTURE_FESNS[1]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_fob_that_is_being_written_is_finished_and_its_record_printed(
+    tmp_path: Path, reader: str, place: Place, number: signal.Signals
+) -> None:
+    config = write_config(tmp_path)
+    fob = Announcing(new_fob(), at=BLOCK_5)
+    place(fob, reader)
+    command = [sys.executable, "-m", "kfasync", "provision", "--config", str(config), "--json"]
+    with subprocess.Popen(
+        [*command, "--reader", reader],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as station:
+        try:
+            assert fob.reached.wait(30)
+            station.send_signal(number)
+            fob.go_on.set()
+            printed, _ = station.communicate(timeout=30)
+        finally:
+            station.kill()
+    assert station.returncode == 0
+    record = json.loads(printed)
+    assert (record["disposition"], fob.fob.personalizations) == ("pass", 1)
 
 
 def test_what_was_cut_off_is_asked_for_at_the_next_start(

@@ -405,3 +405,21 @@ def test_no_error_repeats_a_key(key: str, text: str) -> None:
 def test_a_configuration_shows_no_key() -> None:
     shown = repr(parse(TEMPLATE))
     assert not {key for key in (ENC, MAC, DEK) if key in shown}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '8b4b8d7ec45dfa503a35f6df8f6bbdd9 = "enc"',
+        '"8b4b8d7ec45dfa503a35f6df8f6bbdd9" = 1',
+        "8b4b8d7ec45dfa503a35f6df8f6bbdd9",
+        "[8b4b8d7ec45dfa503a35f6df8f6bbdd9]\n[8b4b8d7ec45dfa503a35f6df8f6bbdd9]",
+    ],
+)
+@pytest.mark.parametrize("table", ["[source.keys]", "[card]", "[station]"])
+def test_a_key_that_was_written_as_the_name_of_a_key_is_not_repeated(line: str, table: str) -> None:
+    text = TEMPLATE.replace(table, f"{table}\n{line}" if line[0] != "[" else f"{line}\n{table}")
+    with pytest.raises(ConfigError) as caught:
+        StationConfig.parse(text, Path(), "station.toml")
+    assert "8b4b8d7e" not in str(caught.value)
+    assert "8b4b8d7e" not in caught.value.key

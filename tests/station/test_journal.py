@@ -2,9 +2,12 @@
 
 import itertools
 
+import msgspec
+
+from kfasync.audit.log import TAIL
 from kfasync.core.flow import Exchange
 from kfasync.model import Stage
-from kfasync.station.journal import Journal
+from kfasync.station.journal import ANSWERS_MAX, ENTRIES_MAX, Journal
 
 
 def test_a_confidential_exchange_leaves_header_and_length() -> None:
@@ -48,3 +51,18 @@ def test_stages_follow_each_other_without_a_gap() -> None:
     for before, after in itertools.pairwise(stages):
         assert before.offset_us + before.took_us == after.offset_us
         assert before.at <= after.at
+
+
+def test_a_card_that_answers_without_end_fills_no_disk() -> None:
+    journal = Journal()
+    for number in range(10_000):
+        command = number.to_bytes(4)
+        exchange = Exchange(command, Stage.READ_UID, 1, 0, confidential=False, interruptible=True)
+        journal.exchanged(exchange, bytes(30_000) + b"\x61\x00", 7)
+    assert journal.exchanges == 10_000
+    assert len(journal.transcript) == ENTRIES_MAX
+    first, second, last = journal.transcript[0], journal.transcript[1], journal.transcript[-1]
+    assert (first.answer_bytes, len(first.answer or "")) == (30_000, 2 * 30_000)
+    assert len(second.answer or "") == 2 * (ANSWERS_MAX - 30_000)
+    assert (last.command, last.answer) == (f"{9_999:08X}", "")
+    assert len(msgspec.json.encode(journal.transcript)) < TAIL // 4

@@ -9,7 +9,15 @@ import anyio
 import pytest
 from anyio import from_thread
 
-from kfasync.errors import ConfigError, ContainerError, KfError, LedgerError, LinkError, ReaderError
+from kfasync.errors import (
+    ConfigError,
+    ContainerError,
+    KfError,
+    LedgerError,
+    LinkError,
+    ReaderError,
+    StoppedError,
+)
 from kfasync.ledger.ledger import Ledger
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
@@ -60,6 +68,38 @@ async def test_one_fob_that_lies_there_is_provisioned(tmp_path: Path, name: str)
         result = await station.provision(name, PATIENCE_S)
     assert isinstance(result, Conclusion)
     assert (result.record.outcome, result.verdict.exit_code) == ("pass", 0)
+
+
+@pytest.mark.parametrize("step", [BLOCK_5, LAST_BLOCK])
+async def test_one_fob_that_is_being_written_is_finished_when_a_person_stops(
+    tmp_path: Path, step: int
+) -> None:
+    loaded, readers, stop = furnish(tmp_path), SimulatedReaders(["A"]), anyio.CancelScope()
+    readers.place("A", Fobs(loaded).make())
+
+    def tell(event: LaneEvent) -> None:
+        if event.step == step:
+            from_thread.run_sync(stop.cancel)
+
+    async with open_station(loaded, readers, tell) as station:
+        result = await station.provision("A", PATIENCE_S, stop)
+    assert isinstance(result, Conclusion)
+    assert (result.record.outcome, result.verdict.exit_code) == ("pass", 0)
+
+
+@pytest.mark.parametrize("placed", [False, True])
+async def test_a_person_stops_before_there_is_anything_to_finish(
+    tmp_path: Path, placed: bool
+) -> None:
+    loaded, readers, stop = furnish(tmp_path), SimulatedReaders(["A"]), anyio.CancelScope()
+    fob = Fobs(loaded).make()
+    if placed:
+        readers.place("A", fob)
+    stop.cancel()
+    async with open_station(loaded, readers, ignore) as station:
+        with pytest.raises(StoppedError, match="stopped before a fob was written to") as caught:
+            await station.provision("A", PATIENCE_S, stop)
+    assert (caught.value.exit_code, fob.log) == (130, ())
 
 
 async def test_one_fob_that_comes_later_is_waited_for(tmp_path: Path) -> None:
