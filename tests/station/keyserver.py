@@ -1,7 +1,7 @@
 """A station whose content comes from a key server: the reference one, as `klms init` makes it."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ from kfasync.contracts.klms import PoolAnswer
 from kfasync.klms.config import load as load_klms
 from kfasync.klms.depot import open_depot, open_kdf3
 from kfasync.klms.development import Plan, make
-from kfasync.klms.stock import Authorities
+from kfasync.klms.stock import Authorities, Piece
 from kfasync.model import KeySet
 from kfasync.sources.container import read_certificates
 from kfasync.station.config import LoadedConfig, load
@@ -20,14 +20,16 @@ from tests.station.desks import FIXTURES, PROFILE
 NO_TTL: Mapping[str, str] = {}
 
 
-def make_klms(directory: Path, contents: int) -> Path:
+def make_klms(directory: Path, contents: int, pieces: Sequence[Piece] = ()) -> Path:
     """A key server with that much content, and the configuration of a station that fits."""
     loaded = make(directory, Plan(port=0))
     # Real ones: a simulated fob looks at what it is given.
     certificates = read_certificates(FIXTURES / "certificates")
     with open_depot(loaded) as depot:
         depot.stock.add(
-            PROFILE, Authorities(certificates.ica, certificates.cms_root), make_pieces(contents)
+            PROFILE,
+            Authorities(certificates.ica, certificates.cms_root),
+            pieces or make_pieces(contents),
         )
     return directory
 
