@@ -7,6 +7,7 @@ A request is in the journal before it is sent. From there it goes on in one of t
     handed back    granted and of no use: abort, touched none
 """
 
+import time
 from collections.abc import Callable
 
 import anyio.to_thread
@@ -25,6 +26,13 @@ from kfasync.sources.klms.seal import RecipientKey
 _NOT_GRANTED = frozenset(
     one.code for one in Problem if 400 <= one.value.status < 500 and not one.value.retryable
 )
+
+
+class _Left(msgspec.Struct, frozen=True):
+    """A request that may have been granted, and since when that is not known (monotonic)."""
+
+    fetch: Fetch
+    since_s: float
 
 
 class Pending:
@@ -47,8 +55,10 @@ class Pending:
         self._station = station
         self._ttl_s = ttl_s
         self._new_key = new_key
-        self._left = {(one.uid, one.aid, one.profile): one for one in journal.left}
+        self._left: dict[tuple[str, str, str], _Left] = {}
         self._useless: dict[str, tuple[Fetch, str | None]] = {}
+        for fetch in journal.left:
+            self.keep(fetch)
 
     async def begin(self, unit: Unit) -> tuple[Fetch, bool]:
         """The request of a unit, on the disk; and whether its key is a new one.
@@ -59,7 +69,7 @@ class Pending:
         uid, aid = unit.uid.hex().upper(), unit.aid.hex().upper()
         left = self._left.pop((uid, aid, unit.profile), None)
         if left is not None:
-            return left, False
+            return left.fetch, False
         fetch = Fetch(self._new_key(), uid, aid, unit.profile)
         await anyio.to_thread.run_sync(self._journal.begin, fetch)
         return fetch, True
@@ -86,7 +96,10 @@ class Pending:
 
     def keep(self, fetch: Fetch) -> None:
         """Nobody knows whether it was granted."""
-        self._left[fetch.uid, fetch.aid, fetch.profile] = fetch
+        name = fetch.uid, fetch.aid, fetch.profile
+        if (other := self._left.get(name)) is not None:
+            self._useless[other.fetch.key] = other.fetch, None  # one a unit is used again
+        self._left[name] = _Left(fetch, time.monotonic())
 
     async def hand_back(self, fetch: Fetch, body: bytes, until_s: float) -> None:
         """It was granted and is of no use; tried once now, and later if that does not help.
@@ -97,17 +110,25 @@ class Pending:
         self._useless[fetch.key] = fetch, lease_id_of(body)
         await self._return(fetch.key, until_s)
 
-    async def hand_back_all(self, until_s: float) -> None:
-        """Hand back everything that no unit has come for; what cannot be stays for later."""
-        for name in list(self._left):
-            if (fetch := self._left.pop(name, None)) is not None:
-                self._useless[fetch.key] = fetch, None
+    async def hand_back_all(self, until_s: float, *, older_than_s: float = 0.0) -> None:
+        """Hand back what no unit has come for; what cannot be stays for later.
+
+        Args:
+            older_than_s: of a unit that may still lie on its reader and be asked for again.
+        """
+        before_s = time.monotonic() - older_than_s
+        for name, left in list(self._left.items()):
+            if left.since_s <= before_s:
+                del self._left[name]
+                self._useless[left.fetch.key] = left.fetch, None
         for key in list(self._useless):
             if not await self._return(key, until_s):
                 return
 
     async def _return(self, key: str, until_s: float) -> bool:
         """Whether the server has heard it."""
+        if key not in self._useless:
+            return True  # somebody else is at it
         fetch, lease_id = self._useless.pop(key)
         heard = False
         try:

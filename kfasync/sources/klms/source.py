@@ -50,6 +50,7 @@ from kfasync.sources.klms.warnings import AWAY, CERTIFICATES, Warnings
 DEADLINE_S = 10.0  # for a lease with all its tries
 # A lease with less left than a fob takes is not begun with: 0.6 s over NFC, and slower readers.
 WRITE_S = 1.0
+LEFT_S = 60.0  # a fob that has waited for that long is asked for anew
 LEASES_MAX = 3  # asked for in a row, each of which came too late
 
 # Of a key that an earlier request had: the unit gets a new one.
@@ -201,7 +202,7 @@ class KlmsSource:
             )
         except (TrustError, KlmsError) as error:
             raise SourceUnavailableError(str(error)) from error
-        await self._parts.pending.hand_back_all(until_s)
+        await self._parts.pending.hand_back_all(until_s, older_than_s=LEFT_S)
         return [None if one.problem is None else self._refused(one.problem) for one in answer.ends]
 
     # ------------------------------------------------------------------------------ a lease

@@ -131,3 +131,33 @@ async def test_an_answer_that_names_no_lease_is_asked_for_again(
         await pending.hand_back(fetch, b"{}", soon())
     assert counts(server) == before
     assert left(tmp_path) == 0
+
+
+async def test_what_a_waiting_fob_may_ask_for_again_is_not_handed_back_yet(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    before = counts(server)
+    async with pending_of(server, tmp_path) as pending:
+        fetch, _ = await pending.begin(unit(161))
+        await pending.ask(fetch, RecipientKey(), soon())
+        pending.keep(fetch)
+        await pending.hand_back_all(soon(), older_than_s=60.0)
+        assert counts(server).leased == before.leased + 1
+        await pending.hand_back_all(soon())
+    assert counts(server) == before
+
+
+async def test_of_two_requests_of_one_unit_one_is_used_and_one_handed_back(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    before = counts(server)
+    async with pending_of(server, tmp_path) as pending:
+        fetches = [(await pending.begin(unit(171)))[0] for _ in range(2)]
+        for fetch in fetches:
+            await pending.ask(fetch, RecipientKey(), soon())
+    async with pending_of(server, tmp_path) as pending:
+        assert await pending.begin(unit(171)) == (fetches[1], False)
+        pending.keep(fetches[1])
+        await pending.hand_back_all(soon())
+    assert counts(server) == before
+    assert left(tmp_path) == 0
