@@ -14,6 +14,7 @@ ELSEWHERE = {
     "ledger/attempts.py": "ledger/test_ledger.py",  # the ledger's own side of an attempt
     "ledger/issue.py": "ledger/test_ledger.py",  # what the ledger says of content
     "ledger/values.py": "ledger/test_ledger.py",  # names of values of its statements
+    "station/advice_de.py": "station/test_advice.py",  # the same rows
     "station/desk.py": "station/test_station.py",  # one struct, which only stations make
     "station/setup.py": "station/test_station.py",  # one match, which only stations ask
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make

@@ -7,25 +7,12 @@ from types import TracebackType
 from typing import Self
 
 from kfasync.audit.record import AttemptRecord
+from kfasync.cli.words import ENGLISH, Words
+from kfasync.station.advice import key_of, sentence, verb
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
 
-WORDS = {
-    LaneState.EMPTY: "EMPTY",
-    LaneState.READING: "READING",
-    LaneState.LEASING: "LEASING",
-    LaneState.WAITING: "WAITING",
-    LaneState.WRITING: "WRITING",
-    LaneState.LOCKING: "LOCKING",
-    LaneState.PASS: "PASS",
-    LaneState.FAIL: "FAIL",
-    LaneState.RETRY: "AGAIN",
-    LaneState.BOUND: "BOUND",
-    LaneState.IN_DOUBT: "IN DOUBT",
-    LaneState.READER_FAULT: "READER FAULT",
-    LaneState.STOPPED: "STOPPED",
-}
 _TOLD = (LaneState.WAITING, LaneState.READER_FAULT, LaneState.STOPPED)
 
 
@@ -36,8 +23,9 @@ class Lines:
         write: takes a line.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], words: Words = ENGLISH) -> None:
         self._write = write
+        self._words = words
         self._lock = threading.Lock()
         self._last: dict[int, tuple[LaneState, str]] = {}
 
@@ -60,11 +48,13 @@ class Lines:
                 return
             now = (entry.state, entry.message)
             if entry.record is not None:
-                self._write(f"{_clock()}  lane {entry.slot}  {result(entry.state, entry.record)}")
+                end = result(entry.state, entry.record, self._words)
+                self._write(f"{_clock()}  {self._words.lane} {entry.slot}  {end}")
             elif now != self._last.get(entry.slot) and self._worth_a_line(entry):
-                what = WORDS[entry.state] if entry.message else f"reader {entry.reader} is here"
-                why = f": {entry.message}" if entry.message else ""
-                self._write(f"{_clock()}  lane {entry.slot}  {what}{why}")
+                what = self._words.reader_is_here.format(entry.reader)
+                if entry.message:
+                    what = f"{self._words.states[entry.state]}: {entry.message}"
+                self._write(f"{_clock()}  {self._words.lane} {entry.slot}  {what}")
             self._last[entry.slot] = now
 
     def note(self, sentence: str) -> None:
@@ -78,13 +68,20 @@ class Lines:
         return event.state in _TOLD or back
 
 
-def result(state: LaneState, record: AttemptRecord) -> str:
+def result(state: LaneState, record: AttemptRecord, words: Words) -> str:
     """One attempt's end in a line."""
     took_s = sum(stage.took_us for stage in record.stages) / 1e6
-    words = f"{WORDS[state]:<8}  {record.uid or 'unknown fob':<14}"
+    begin = f"{words.states[state]:<8}  {record.uid or words.unknown_fob:<14}"
     if state is LaneState.PASS:
-        return f"{words}  {record.fesn or ''}  {took_s:.1f} s"
-    return f"{words}  {record.message}. {record.operator_action}"
+        return f"{begin}  {record.fesn or ''}  {took_s:.1f} s"
+    return f"{begin}  {advice(record, words)}"
+
+
+def advice(record: AttemptRecord, words: Words) -> str:
+    """What to do with a fob that did not pass, and why."""
+    key = key_of(record.cause, record.disposition, record.sw)
+    said = sentence(key, record.sw, record.message, record.operator_action, words.language)
+    return f"{words.verbs[verb(key)]}: {said}"
 
 
 def said(notice: Notice) -> str:

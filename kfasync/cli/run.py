@@ -13,14 +13,16 @@ from rich.console import Console
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli import keyboard, signals
 from kfasync.cli.keyboard import ResumePrompt
-from kfasync.cli.lines import WORDS, Lines
+from kfasync.cli.lines import Lines
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.cli.screen import Screen
 from kfasync.cli.shift import Shift
 from kfasync.cli.systemd import ServiceManager
+from kfasync.cli.words import Words, words_of
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError
+from kfasync.station.advice import Language
 from kfasync.station.config import SIMULATED, LoadedConfig, load
 from kfasync.station.control import Answer, LaneLine, Request, serve
 from kfasync.station.events import LaneEvent
@@ -44,12 +46,17 @@ def run(
         int | None,
         typer.Option(min=1, help="End after so many fobs; exit 0 only when all have passed."),
     ] = None,
+    language: Annotated[
+        Language | None,
+        typer.Option(help="Of the board and of the advice; default: the configured one."),
+    ] = None,
     loop: LoopOption = Loop.ASYNCIO,
 ) -> None:
     """Work on all readers until SIGINT (Ctrl-C) or SIGTERM."""
     loaded = load(config)
     names = lanes_of(loaded)
-    raise typer.Exit(run_on(loop, Shop(loaded, names).run, fobs))
+    words = words_of(language or Language(loaded.config.station.language))
+    raise typer.Exit(run_on(loop, Shop(loaded, names, words).run, fobs))
 
 
 def lanes_of(loaded: LoadedConfig) -> list[str]:
@@ -70,12 +77,12 @@ def lanes_of(loaded: LoadedConfig) -> list[str]:
     return [f"{SIMULATED} {number}" for number in range(1, simulated + 1)]
 
 
-def view(shift: Shift) -> Lines | Screen:
+def view(shift: Shift, words: Words) -> Lines | Screen:
     """The board, or lines where there is no terminal that could show one."""
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal:
-        return Screen(console, shift)
-    return Lines(lambda line: print(line, flush=True))
+        return Screen(console, shift, words)
+    return Lines(lambda line: print(line, flush=True), words)
 
 
 def unfinished(station: Station) -> list[str]:
@@ -94,12 +101,13 @@ class Shop:
         names: of the readers; none for every reader that PC/SC sees.
     """
 
-    def __init__(self, loaded: LoadedConfig, names: list[str]) -> None:
+    def __init__(self, loaded: LoadedConfig, names: list[str], words: Words) -> None:
+        self._words = words
         self._loaded = loaded
         self._names = names
         self._feed = Feed()
         self._shift = Shift()
-        self._view = view(self._shift)
+        self._view = view(self._shift, words)
         self._work: anyio.CancelScope  # made on the loop that runs this
         self._understudy: Understudy | None = None
         self._unfinished: list[str] = []
@@ -197,17 +205,17 @@ class Shop:
             self._view.note(str(error))
 
     def _what_was_done(self) -> str:
-        done = self._shift
-        words = f"stopped: {done.passed} passed, {done.failed} failed"
-        return words + (f", {done.again} to come again" if done.again else "")
+        done, words = self._shift, self._words
+        said = f"{words.stopped}: {done.passed} {words.passed}, {done.failed} {words.failed}"
+        return said + (f", {done.again} {words.again}" if done.again else "")
 
     # ------------------------------------------------------------------ what is asked
 
     def _asked_to_stop(self) -> None:
         busy = [event for event in self._feed.lanes() if event.state in WORKING]
         waits = "; ".join(
-            f"lane {event.slot} ({event.uid or 'a fob'}, {WORDS[event.state]} "
-            f"{event.step}/{event.steps or '?'})"
+            f"{self._words.lane} {event.slot} ({event.uid or '?'}, "
+            f"{self._words.states[event.state]} {event.step}/{event.steps or '?'})"
             for event in busy
         )
         if self._work.cancel_called:

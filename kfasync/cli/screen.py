@@ -12,8 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from kfasync.cli.lines import WORDS, said
+from kfasync.cli.lines import advice, said
 from kfasync.cli.shift import Shift
+from kfasync.cli.words import ENGLISH, Words
 from kfasync.contracts.cards import News
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
@@ -56,7 +57,8 @@ class Screen:
         shift: what has been done, which somebody else counts.
     """
 
-    def __init__(self, console: Console, shift: Shift) -> None:
+    def __init__(self, console: Console, shift: Shift, words: Words = ENGLISH) -> None:
+        self._words = words
         self._console = console
         self._shift = shift
         self._lock = threading.Lock()
@@ -100,7 +102,7 @@ class Screen:
             self._lanes[entry.slot] = entry
             if (record := entry.record) is not None:
                 passed = entry.state is LaneState.PASS
-                words = "" if passed else f"{record.message}. {record.operator_action}"
+                words = "" if passed else advice(record, self._words)
                 self._told[entry.slot] = words
                 self._results.appendleft(
                     _Result(
@@ -148,36 +150,36 @@ class Screen:
         return Group(*top, *results, *bottom)
 
     def _strip(self, width: int) -> list[Text]:
-        done, stock = self._shift, self._stock
+        done, stock, words = self._shift, self._stock, self._words
         waits = any(event.state is LaneState.WAITING for event in self._lanes.values())
         parts = [
-            f"passed {done.passed}",
-            f"failed {done.failed}",
-            f"last hour {done.last_hour()}",
-            f"content {'-' if stock.content is None else stock.content}",
-            f"outbox {stock.outbox}",
-            f"source {'away' if waits else 'ok'}",
+            f"{words.passed} {done.passed}",
+            f"{words.failed} {done.failed}",
+            f"{words.last_hour} {done.last_hour()}",
+            f"{words.content} {'-' if stock.content is None else stock.content}",
+            f"{words.outbox} {stock.outbox}",
+            words.source_away if waits else words.source_ok,
         ]
         lines = textwrap.wrap("  ".join(part.replace(" ", "\0") for part in parts), width)
         texts = [Text(line.replace("\0", " "), style="bold") for line in lines]
         for text in texts:
-            text.highlight_regex(r"source away|failed [1-9]\d*", "yellow")
+            text.highlight_regex(rf"{words.source_away}|{words.failed} [1-9]\d*", "yellow")
         return texts
 
     def _rows(self, width: int) -> Iterator[Text]:
         if not self._lanes:
-            yield Text("no reader yet: plug one in", style="yellow")
+            yield Text(self._words.no_reader, style="yellow")
         for slot in sorted(self._lanes):
             event = self._lanes[slot]
-            yield from _row(event, width, self._words(event))
+            yield from _row(event, width, self._words.states[event.state], self._saying(event))
 
-    def _words(self, event: LaneEvent) -> str:
+    def _saying(self, event: LaneEvent) -> str:
         if event.message:
             return event.message
         if event.state in RESULTS:
             told = self._told.get(event.slot, "")
             gone = event.news is not News.INSERTED
-            return told or ("place the next" if gone else "take the fob, place the next")
+            return told or (self._words.next if gone else self._words.take_and_next)
         if event.state is LaneState.EMPTY:
             return event.reader
         return ""
@@ -185,7 +187,7 @@ class Screen:
     def _list(self, width: int, lines: int) -> Iterator[Text]:
         for one in list(self._results)[:lines]:
             text = Text(f"{one.clock} {one.slot:>2}  ", no_wrap=True, overflow="ellipsis")
-            text.append(f"{WORDS[one.state]:<8}", style=_STYLE[one.state])
+            text.append(f"{self._words.states[one.state]:<8}", style=_STYLE[one.state])
             if width >= _NARROW:
                 text.append(f"  {one.uid:<14}  {one.fesn:<8}  {one.words}")
             else:
@@ -194,15 +196,16 @@ class Screen:
 
     def _hint(self) -> str:
         stopped = any(event.state is LaneState.STOPPED for event in self._lanes.values())
-        return "r: resume a stopped lane   Ctrl-C: stop" if stopped else "Ctrl-C: stop"
+        words = self._words
+        return f"{words.resume}   {words.stop}" if stopped else words.stop
 
 
-def _row(event: LaneEvent, width: int, words: str) -> Iterator[Text]:
+def _row(event: LaneEvent, width: int, state: str, words: str) -> Iterator[Text]:
     """One lane: a line, and up to two more for what does not fit into it."""
     step = f"{event.step}/{event.steps or '?'}" if event.state in _STEPPING else ""
     text = Text(f"{event.slot:>2}  ", no_wrap=True, overflow="ellipsis")
     narrow = width < _NARROW
-    state = f"{WORDS[event.state]} {step}".strip() if narrow else WORDS[event.state]
+    state = f"{state} {step}".strip() if narrow else state
     text.append(f"{state:<13}", style=_STYLE.get(event.state, "bold"))
     text.append(f" {event.uid:<14}")
     if not narrow:

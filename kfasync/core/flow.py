@@ -29,7 +29,7 @@ from kfasync.core import dgi, identity
 from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, SequenceCounter, UidSource
-from kfasync.core.status import advise
+from kfasync.core.status import meaning
 from kfasync.errors import AnswerFormatError, KfError, StatusWordError, UnitError, UnprovedError
 from kfasync.model import (
     Earlier,
@@ -320,7 +320,7 @@ class Provisioning:
 
     def _check(self, sw: int) -> None:
         if sw != SUCCESS:
-            raise StatusWordError(sw, f"{self.stage.value}: {sw:04X}, {advise(sw).meaning}")
+            raise StatusWordError(sw, f"{self.stage.value}: {sw:04X}, {meaning(sw)}")
 
     def _transmit(self, command: bytes, *, confidential: bool = False) -> Flow[ResponseApdu]:
         """One command and its whole answer, through 61xx and 6Cxx (ISO/IEC 7816-4, 5.3.4).

@@ -28,7 +28,7 @@ T = TypeVar("T")
 TEMPLATE = """\
 # A kfasync station. Relative paths are relative to this file.
 
-[station]
+[station]                         # language = "de": board and advice in German, records in English
 id = "EOL-01"                     # names this station in every record
 data_dir = "var"                  # ledger and audit log; one station at a time
 # card_timeout_s = 10.0           # a card that is silent for longer is cut off
@@ -91,6 +91,7 @@ class StationSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     data_dir: str = "var"
     card_timeout_s: float = 10.0
+    language: Literal["en", "de"] = "en"
 
     def __post_init__(self) -> None:
         if not self.id.strip():

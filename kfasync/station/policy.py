@@ -1,37 +1,23 @@
 """What an attempt's end means: for the fob, for its content, and for the lane."""
 
 import msgspec
+from msgspec.structs import replace
 
 from kfasync.core.flow import Provisioning
-from kfasync.core.status import LaneRule, StatusWord, advise
+from kfasync.core.status import StatusWord
 from kfasync.errors import (
-    AlreadyProvisionedError,
-    AnswerFormatError,
-    CapabilityError,
-    ChannelError,
-    CryptogramError,
     HungCardError,
-    IdentityError,
-    KeyCheckError,
     KfError,
     KlmsError,
-    LedgerError,
     LinkError,
-    ReaderError,
-    SourceError,
     StatusWordError,
-    TrustError,
-    UnitError,
     UnprovedError,
 )
 from kfasync.model import ContentState, Disposition, Outcome, Stage, Touched
+from kfasync.station.advice import CATALOGUE, Advice, LaneRule, of_error
 
 IN_A_ROW = 2
-
-_HALT_KEYS = "Stop. Put the fob aside for review; have the key set checked."
-_HALT_PROFILE = "Stop. Put the fob aside; have the card profile checked."
-_REVIEW = "Put the fob aside for review."
-_OTHERWISE = (Disposition.ERROR, _REVIEW, LaneRule.GOES_ON)
+LOCKED = 0x63C0  # no try is left
 
 _OUTCOMES = {
     Disposition.PASS: Outcome.PASS,
@@ -72,43 +58,43 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
     if not isinstance(error, Exception):
         return _given_up(attempt.touched)
     if isinstance(error, StatusWordError):
-        advice = advise(error.sw)
-        return Verdict(
-            advice.disposition,
-            StatusWord.of(error.sw).name,
-            str(error),
-            advice.operator_action,
-            advice.lane,
-            sw=error.sw,
-        )
+        cause = StatusWord.of(error.sw).name
+        row = CATALOGUE["locked" if error.sw == LOCKED else cause]
+        return _verdict(row, cause, str(error), sw=error.sw)
     if isinstance(error, LinkError):
-        return _torn(attempt.touched, error)
-    if isinstance(error, UnprovedError):
-        return Verdict(
-            Disposition.IN_DOUBT,
-            type(error).__name__,
-            str(error),
-            "Put the fob aside and call the line lead: `kfasync ledger resolve` decides.",
-            LaneRule.GOES_ON,
-            again=False,
-        )
-    disposition, action, lane = next(
-        (row for kind, row in _TABLE if isinstance(error, kind)), _OTHERWISE
-    )
-    if isinstance(error, KfError) and error.retryable:
-        disposition, lane = _resume(attempt.touched), LaneRule.GOES_ON
-    known, cause = isinstance(error, KfError), type(error).__name__
-    if isinstance(error, KlmsError):
-        # One table says it for both sides: kfasync/contracts/klms_problems.py.
-        cause, action = error.code, error.operator_action
-    return Verdict(
-        disposition,
-        cause,
+        cause = "hung" if isinstance(error, HungCardError) else "torn"
+        row = CATALOGUE[f"{cause}:{_resume(attempt.touched).value}"]
+        return _verdict(row, cause, str(error), exit_code=error.exit_code)
+    row, cause = of_error(error), type(error).__name__
+    if not isinstance(error, KfError):
         # The text of a foreign error is not ours to vouch for: it may quote anything.
-        str(error) if known else f"the attempt ended with {type(error).__name__}",
-        action,
-        lane,
-        exit_code=error.exit_code if isinstance(error, KfError) else 1,
+        return _verdict(row, cause, f"the attempt ended with {cause}")
+    verdict = _verdict(
+        row,
+        cause,
+        str(error),
+        exit_code=error.exit_code,
+        again=not isinstance(error, UnprovedError),
+    )
+    if isinstance(error, KlmsError):
+        # A server newer than this may have codes, and words for them, that are in no table here.
+        verdict = replace(verdict, cause=error.code, operator_action=error.operator_action)
+    if error.retryable:
+        verdict = replace(verdict, disposition=_resume(attempt.touched), lane=LaneRule.GOES_ON)
+    return verdict
+
+
+def _verdict(
+    row: Advice,
+    cause: str,
+    message: str,
+    *,
+    sw: int | None = None,
+    exit_code: int = 1,
+    again: bool = True,
+) -> Verdict:
+    return Verdict(
+        row.disposition, cause, message, row.action, row.lane, sw, exit_code=exit_code, again=again
     )
 
 
@@ -152,38 +138,16 @@ class Guard:
 def _passed(attempt: Provisioning) -> Verdict:
     if not attempt.factory or attempt.stage is not Stage.POST_PERSONALIZATION:
         raise ValueError(f"an attempt that ended in {attempt.stage.value} has not passed")
-    action = "Take the fob and place the next."
-    if attempt.recovered:
-        message = "provisioned: an earlier attempt had reached FACTORY, the rest is done now"
-        return Verdict(
-            Disposition.RECOVERED, "recovered", message, action, LaneRule.GOES_ON, exit_code=0
-        )
-    return Verdict(Disposition.PASS, "pass", "provisioned", action, LaneRule.GOES_ON, exit_code=0)
-
-
-def _torn(touched: Touched, error: LinkError) -> Verdict:
-    cause = "hung" if isinstance(error, HungCardError) else "torn"
-    disposition = _resume(touched)
-    action = {
-        Disposition.RETRY: "Place the same fob again, or another one.",
-        Disposition.BOUND: "Place the same fob again: its content belongs to it and to no other.",
-        Disposition.IN_DOUBT: "Place the same fob again: only the fob knows whether it is done.",
-    }[disposition]
-    return Verdict(
-        disposition, cause, str(error), action, LaneRule.GOES_ON, exit_code=error.exit_code
-    )
+    cause = "recovered" if attempt.recovered else "pass"
+    row = CATALOGUE[cause]
+    return _verdict(row, cause, row.happened, exit_code=0)
 
 
 def _given_up(touched: Touched) -> Verdict:
     """The station stops: a cancellation of either event loop, which is no Exception."""
-    return Verdict(
-        _resume(touched),
-        "stopped",
-        "the station was stopped before this fob was written to",
-        "Place the same fob again when the station runs again.",
-        LaneRule.GOES_ON,
-        again=False,
-    )
+    row = CATALOGUE["stopped"]
+    verdict = _verdict(row, "stopped", row.happened, again=False)
+    return replace(verdict, disposition=_resume(touched))
 
 
 def _resume(touched: Touched) -> Disposition:
@@ -192,63 +156,3 @@ def _resume(touched: Touched) -> Disposition:
         Touched.PARTIAL: Disposition.BOUND,
         Touched.UNKNOWN: Disposition.IN_DOUBT,
     }[touched]
-
-
-# In this order: a class stands before those it derives from. What is not here is an error,
-# never a pass.
-_TABLE: tuple[tuple[type[BaseException], tuple[Disposition, str, LaneRule]], ...] = (
-    (
-        AlreadyProvisionedError,
-        (
-            Disposition.ALREADY_PROVISIONED,
-            "Take the fob away: it is done, and nothing was sent to it.",
-            LaneRule.GOES_ON,
-        ),
-    ),
-    (
-        UnitError,
-        (
-            Disposition.FAIL,
-            "Put the fob to the failed ones: nothing was sent to it.",
-            LaneRule.GOES_ON,
-        ),
-    ),
-    (CryptogramError, (Disposition.FAIL, _HALT_KEYS, LaneRule.STOPS_AFTER_TWO)),
-    (KeyCheckError, (Disposition.FAIL, _HALT_KEYS, LaneRule.STOPS_AFTER_TWO)),
-    (CapabilityError, (Disposition.FAIL, _HALT_PROFILE, LaneRule.STOPS_AFTER_TWO)),
-    (ChannelError, (Disposition.ERROR, _REVIEW, LaneRule.STOPS_AFTER_TWO)),
-    (AnswerFormatError, (Disposition.ERROR, _HALT_PROFILE, LaneRule.STOPS_AFTER_TWO)),
-    (IdentityError, (Disposition.ERROR, _HALT_PROFILE, LaneRule.STOPS_AFTER_TWO)),
-    (
-        TrustError,
-        (
-            Disposition.ERROR,
-            "Keep the fob: it was not written. Have the certificates looked at.",
-            LaneRule.STOPS_AFTER_TWO,
-        ),
-    ),
-    (
-        SourceError,
-        (
-            Disposition.ERROR,
-            "Keep the fob: it was not written. Have the source of the content looked at.",
-            LaneRule.STOPS_AFTER_TWO,
-        ),
-    ),
-    (
-        LedgerError,
-        (
-            Disposition.ERROR,
-            "Stop. Put the fob aside; have the ledger looked at.",
-            LaneRule.STOPS,
-        ),
-    ),
-    (
-        ReaderError,
-        (
-            Disposition.ERROR,
-            "Keep the fob: it was not written. Have the reader looked at.",
-            LaneRule.GOES_ON,
-        ),
-    ),
-)

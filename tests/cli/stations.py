@@ -69,6 +69,16 @@ class Running:
             if words in line:
                 return line
 
+    def listen(self, seconds: float) -> None:
+        """Take in what it prints for that long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if self._printed.get(timeout=left) is None:
+                    return
+            except queue.Empty:
+                return
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)

@@ -2,7 +2,8 @@ import re
 from typing import Any
 
 from kfasync.audit.record import AttemptRecord, StageTime
-from kfasync.cli.lines import WORDS, Lines
+from kfasync.cli.lines import Lines
+from kfasync.cli.words import GERMAN
 from kfasync.contracts.cards import News
 from kfasync.model import Stage
 from kfasync.station.events import LaneEvent
@@ -16,6 +17,8 @@ def record(**changes: Any) -> AttemptRecord:
         "uid": "04AABBCCDDEEFF",
         "fesn": "1KM0001E",
         "stages": (StageTime(Stage.READ_UID, "", 0, 640_000),),
+        "cause": "MEMORY_FAILURE",
+        "disposition": "fail",
         "message": "PayloadDelivery: 6581, the card's memory failed",
         "operator_action": "Put the fob in the reject bin.",
     }
@@ -51,8 +54,8 @@ def test_a_fob_costs_one_line_and_a_latched_result_none() -> None:
     assert printed.words() == [
         "lane 2  reader ACS [PICC] 00 00 is here",
         "lane 2  PASS      04AABBCCDDEEFF  1KM0001E  0.6 s",
-        "lane 2  FAIL      unknown fob     PayloadDelivery: 6581, the card's memory failed. "
-        "Put the fob in the reject bin.",
+        "lane 2  FAIL      unknown fob     reject it: PayloadDelivery: 6581, the card's memory "
+        "failed. Put the fob in the reject bin.",
     ]
 
 
@@ -82,5 +85,12 @@ def test_faults_and_stops_are_said_once_and_so_are_followers() -> None:
     ]
 
 
-def test_there_is_a_word_for_every_state() -> None:
-    assert set(WORDS) == set(LaneState)
+def test_in_german_the_advice_is_german_too() -> None:
+    lines: list[str] = []
+    german = Lines(lines.append, GERMAN)
+    german.hear(event(LaneState.FAIL, record=record(cause="MEMORY_FAILURE", sw="6581")))
+    assert lines[0].endswith(
+        "Bahn 2  SCHLECHT  04AABBCCDDEEFF  in den Ausschuss: "
+        "Der Speicher des Fobs ist ausgefallen (6581). "
+        "Fob ist defekt: in den Ausschuss. Nächsten Fob nehmen."
+    )

@@ -24,6 +24,7 @@ FAILED = "PayloadDelivery: 6581, the card's memory failed"
 def record(**changes: Any) -> AttemptRecord:
     values: dict[str, Any] = dict.fromkeys(AttemptRecord.__struct_fields__)
     values |= {"uid": UID, "fesn": "1KM0001E", "message": FAILED, "operator_action": "Reject it."}
+    values |= {"cause": "MEMORY_FAILURE", "disposition": "fail"}
     return AttemptRecord(**(values | changes))
 
 
@@ -104,7 +105,7 @@ def test_results_are_listed_the_last_first_as_far_as_there_is_room(width: int) -
 def test_a_failed_fob_says_what_to_do_until_the_next_one() -> None:
     drawn = Drawn(160)
     drawn.tell(event(1, LaneState.FAIL, record=record()))
-    assert any(f"{FAILED}. Reject it." in line for line in drawn.lines())
+    assert any(f"reject it: {FAILED}. Reject it." in line for line in drawn.lines())
     drawn.tell(event(1, LaneState.READING))
     assert not any(line.startswith(" 1") and FAILED in line for line in drawn.lines())
     drawn.tell(event(1, LaneState.PASS, record=record()))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfasync.core.profile import CardProfile, LayoutChoice, Level, UidPadding, UidSource
-from kfasync.core.status import advise
+from kfasync.core.status import meaning
 from kfasync.errors import (
     AlreadyProvisionedError,
     AnswerFormatError,
@@ -360,7 +360,7 @@ def test_a_status_word_ends_the_attempt_and_is_reported_as_it_is(number: int, sw
     error = attempt.failed(StatusWordError)
     assert error.sw == sw
     stage = stage_of(number)
-    assert str(error) == f"{stage.value}: {sw:04X}, {advise(sw).meaning}"
+    assert str(error) == f"{stage.value}: {sw:04X}, {meaning(sw)}"
     assert attempt.state.stage is stage
     assert len(attempt.exchanges) == number
     assert attempt.state.touched is touched_by(number)

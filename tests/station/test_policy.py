@@ -1,10 +1,11 @@
 """What an attempt's end means, row by row."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kfasync.core.flow import Provisioning
 from kfasync.core.profile import CardProfile
-from kfasync.core.status import LaneRule
 from kfasync.crypto.choose import choose
 from kfasync.errors import (
     AlreadyProvisionedError,
@@ -29,6 +30,7 @@ from kfasync.errors import (
     UnitRejectedError,
 )
 from kfasync.model import ContentState, Disposition, Outcome, Stage, Touched
+from kfasync.station.advice import LaneRule
 from kfasync.station.policy import Guard, Verdict, judge, settle
 
 UID, FETCH = Stage.READ_UID, Stage.FETCH_KEYS
@@ -167,6 +169,58 @@ def test_the_text_of_a_foreign_error_is_not_repeated() -> None:
     verdict = judge(ended(UID), RuntimeError("8b4b8d7ec45dfa50"))
     assert "8b4b" not in verdict.message
     assert verdict.cause == "RuntimeError"
+
+
+# ---------------------------------------------------------------------------------- status words
+
+
+@pytest.mark.parametrize(
+    ("sw", "disposition", "lane"),
+    [
+        (0x9000, Disposition.PASS, ON),
+        # Keys: a wrong key set fails every fob.
+        (0x6982, FAIL, TWO),
+        (0x6983, FAIL, TWO),
+        (0x6300, FAIL, TWO),
+        (0x63C0, FAIL, TWO),
+        (0x63C1, FAIL, TWO),
+        (0x63CF, FAIL, TWO),
+        (0x6988, FAIL, TWO),
+        # Profile or applet: so does a wrong profile.
+        (0x6A86, FAIL, TWO),
+        (0x6700, FAIL, TWO),
+        (0x6A80, FAIL, TWO),
+        (0x6D00, FAIL, TWO),
+        (0x6E00, FAIL, TWO),
+        (0x6A82, FAIL, TWO),
+        (0x6A88, FAIL, TWO),
+        (0x6C10, FAIL, TWO),
+        (0x6110, FAIL, TWO),
+        # Personalized before: a tray of these would use up a container each.
+        (0x6985, FAIL, TWO),
+        # One card is broken; the next one is another card.
+        (0x6581, FAIL, ON),
+        (0x6A84, FAIL, ON),
+        (0x6F00, FAIL, ON),
+        # Nobody foresaw these, so they are never a pass.
+        (0x6200, ERROR, ON),
+        (0x9001, ERROR, ON),
+        (0x0000, ERROR, ON),
+        (0xFFFF, ERROR, ON),
+    ],
+    ids=lambda value: f"{value:04X}" if isinstance(value, int) else str(value.value),
+)
+def test_a_status_word_means_what_the_table_says(
+    sw: int, disposition: Disposition, lane: LaneRule
+) -> None:
+    verdict = judge(ended(STORE), StatusWordError(sw, "x"))
+    assert (verdict.disposition, verdict.lane) == (disposition, lane)
+
+
+@given(st.integers(0, 0xFFFF))
+def test_only_9000_is_a_pass(sw: int) -> None:
+    verdict = judge(ended(STORE), StatusWordError(sw, "x"))
+    assert (verdict.disposition is Disposition.PASS) is (sw == 0x9000)
 
 
 # ---------------------------------------------------------------------------------- two in a row
