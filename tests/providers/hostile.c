@@ -94,13 +94,18 @@ static uint32_t fill_items(const kf_lease_v1 *lease, unsigned number, int chosen
                                     scalar);
         }
     }
-    at = put(at, 0xA004, 400, 4);
-    at = put(at, wants(chosen, "twice") ? 0xA004 : 0xA005, 400, 5);
+    at = put(at, 0xA004, CERTIFICATE_SIZE, 4);
+    memcpy(at - CERTIFICATE_SIZE, certificate_form, CERTIFICATE_SIZE);
+    at = put(at, wants(chosen, "twice") ? 0xA004 : 0xA005, CERTIFICATE_SIZE, 5);
+    memcpy(at - CERTIFICATE_SIZE, certificate_form, CERTIFICATE_SIZE);
     if (wants(chosen, "wrong-spid")) {
         lease->items[6] = 'X';
     }
     return (uint32_t)(at - lease->items);
 }
+
+/* Of the three keys in fill_secrets. */
+static const uint8_t check_values[9] = {0x95, 0x45, 0x41, 0x08, 0x57, 0xea, 0xdd, 0x9c, 0x90};
 
 static uint32_t fill_secrets(const kf_lease_v1 *lease, unsigned number, int chosen) {
     uint8_t *at = lease->secrets;
@@ -211,6 +216,7 @@ static int32_t hostile_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint3
     snprintf(lease->fesn, sizeof lease->fesn, "HOST%04u", number);
     snprintf(lease->spid, sizeof lease->spid, "%040u", number);
     lease->kvn = 255;
+    memcpy(lease->kcv, check_values, sizeof check_values);
     lease->ttl_ms = 60000;
     lease->items_size = fill_items(lease, number, chosen);
     lease->secrets_size = fill_secrets(lease, number, chosen);
