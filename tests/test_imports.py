@@ -62,6 +62,7 @@ ALLOWED = {
     },
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
+    "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
     "kfasync.cli.samples": STATION | {"kfasync.klms"},
     "kfasync.cli.keyserver": STATION | {"kfasync.cli", "kfasync.klms"},

@@ -1,7 +1,7 @@
 """``kfasync run``: the station, all day and on all its readers."""
 
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli import keyboard, signals
 from kfasync.cli.keyboard import ResumePrompt
 from kfasync.cli.lines import Lines
+from kfasync.cli.logbook import Logbook
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.cli.screen import Screen
@@ -35,6 +36,7 @@ from kfasync.station.station import Station, open_station
 
 _STOPPED_CODE = 3  # no lane was left that could take a fob
 _FAILED_CODE = 1
+LOG_NAME = "station.log"
 _STOCK_S = 2.0  # between two looks at what is left: a query of the ledger each
 
 
@@ -46,6 +48,14 @@ def run(
         int | None,
         typer.Option(min=1, help="End after so many fobs; exit 0 only when all have passed."),
     ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Write a log to this file; it is rotated at 10 MB, and 5 are kept."),
+    ] = None,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="The log as JSON lines; default: station.log in data_dir."),
+    ] = False,
     language: Annotated[
         Language | None,
         typer.Option(help="Of the board and of the advice; default: the configured one."),
@@ -56,7 +66,10 @@ def run(
     loaded = load(config)
     names = lanes_of(loaded)
     words = words_of(language or Language(loaded.config.station.language))
-    raise typer.Exit(run_on(loop, Shop(loaded, names, words).run, fobs))
+    shop = Shop(loaded, names, words)
+    if log is not None or log_json:
+        shop.log_to(log or data_directory(loaded) / LOG_NAME, as_json=log_json)
+    raise typer.Exit(run_on(loop, shop.run, fobs))
 
 
 def lanes_of(loaded: LoadedConfig) -> list[str]:
@@ -111,7 +124,13 @@ class Shop:
         self._work: anyio.CancelScope  # made on the loop that runs this
         self._understudy: Understudy | None = None
         self._unfinished: list[str] = []
+        self._logbook: Logbook | None = None
         self._manager = ServiceManager()
+
+    def log_to(self, path: Path, *, as_json: bool) -> None:
+        """Keep a log of this run; ConfigError when it cannot be written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._logbook = Logbook(path, self._loaded.config.station.id, as_json=as_json)
 
     async def run(self, fobs: int | None) -> int:
         """Run the station; the exit code."""
@@ -121,7 +140,12 @@ class Shop:
             await tasks.start(signals.watch, self._asked_to_stop)
             # To the very end: finishing the fobs may take longer than the watchdog's patience.
             tasks.start_soon(self._manager.keep_alive)
-            with self._view, self._feed.listener(self._hear, self._deaf):
+            with ExitStack() as watching:
+                if self._logbook is not None:
+                    hear = watching.enter_context(self._logbook).hear
+                    watching.enter_context(self._feed.listener(hear, self._unlogged))
+                watching.enter_context(self._view)
+                watching.enter_context(self._feed.listener(self._hear, self._deaf))
                 code = await self._run(fobs)
             for sentence in [*self._unfinished, self._what_was_done()]:
                 self._view.note(sentence)
@@ -176,6 +200,9 @@ class Shop:
         if isinstance(entry, LaneEvent):
             self._shift.hear(entry)
         self._view.hear(entry)
+
+    def _unlogged(self, error: Exception) -> None:
+        self._view.note(f"the log is not written any more: {error}; the audit log goes on")
 
     @staticmethod
     def _deaf(error: Exception) -> None:

@@ -10,12 +10,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kfasync.cli.signals import SIGNALS
 from kfasync.sim.pcscd import PrivatePcscd
 from tests.cli.stations import PATIENCE_S, Running, write_simulated
 from tests.cli.terminal import Run
@@ -23,15 +21,6 @@ from tests.pcscd.floor import kfasync
 from tests.station.desks import sql
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """A station leaves its signals ignored, for its process is at its end; this one goes on."""
-    before = [signal.getsignal(number) for number in SIGNALS]
-    yield
-    for number, handler in zip(SIGNALS, before, strict=True):
-        signal.signal(number, handler)
 
 
 def states(directory: Path) -> dict[str, int]:

@@ -1,6 +1,5 @@
 import os
 import signal
-from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -9,14 +8,6 @@ from kfasync.cli.signals import SIGNALS, watch
 from tests.station.desks import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    before = [signal.getsignal(number) for number in SIGNALS]
-    yield
-    for number, handler in zip(SIGNALS, before, strict=True):
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
