@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kfasync.cli.samples import sample_keys
 from kfasync.model import Layout
 from kfasync.sim.faults import IMMEDIATE, NFC, Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
@@ -51,12 +52,18 @@ def serve(
     ] = None,
 ) -> None:
     """Serve one fob until Ctrl-C; it keeps its state while this runs."""
-    station = (
-        load(config).config if config else StationConfig.parse(TEMPLATE, Path(), "the template")
-    )
+    own = _uid(uid)
+    if config is None:
+        station = StationConfig.parse(TEMPLATE, Path(), "the template")
+        keys = station.key_set()
+    else:
+        loaded = load(config)
+        station = loaded.config
+        with sample_keys(loaded) as keys_of:
+            keys = keys_of(own)
     fob = SimulatedFob(
-        uid=_uid(uid),
-        keys=station.key_set(),
+        uid=own,
+        keys=keys,
         aid=bytes.fromhex(station.card.aid),
         scp03_mode=station.card.scp03_mode,
         layout=layout,

@@ -14,7 +14,7 @@ KLMS_CONFIG = "klms.toml"
 
 @contextmanager
 def sample_keys(loaded: LoadedConfig) -> Iterator[Callable[[bytes], KeySet]]:
-    """The static keys of a fob, by its UID as they are derived from it.
+    """The static keys of a fob, by its UID.
 
     Of a station with a key server they are those that a reference server in the same directory
     derives.

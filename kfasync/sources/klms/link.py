@@ -36,6 +36,18 @@ class Reply(msgspec.Struct, frozen=True):
     retry_after_s: float
 
 
+class _Urls(dict[str, httpx.URL]):
+    """The few URLs there are, by path: taking one to pieces costs a tenth of a request."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self._base = base
+
+    def __missing__(self, path: str) -> httpx.URL:
+        self[path] = url = httpx.URL(f"{self._base}{path}")
+        return url
+
+
 class Link:
     """Sends requests, over a transport that is made anew when the certificates change.
 
@@ -50,6 +62,7 @@ class Link:
         self._tell = tell
         self._stamp = files.stamp()
         self._unusable = ""
+        self._urls = _Urls(self._url)
         self._credentials = self._read()
         self._transport = _transport(self._credentials)
         self._busy: dict[httpx.AsyncHTTPTransport, int] = {}
@@ -98,7 +111,7 @@ class Link:
     ) -> Reply:
         request = httpx.Request(
             method,
-            f"{self._url}{path}",
+            self._urls[path],
             content=body or None,
             headers={**_HEADERS, **headers},
             extensions={"timeout": {"connect": timeout_s}},

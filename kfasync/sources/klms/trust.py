@@ -4,6 +4,7 @@ The two loops of anyio show one refusal in different exceptions: told apart is b
 OpenSSL gives, wherever in the chain of causes it stands.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 
@@ -79,8 +80,14 @@ def _of_reason(reason: str, files: Files) -> str:
 def _plain(error: BaseException) -> str:
     """The innermost word of the operating system, or the kind of the error; no text of a peer."""
     for found in _chain(error):
-        if isinstance(found, OSError) and found.strerror and not isinstance(found, ssl.SSLError):
-            return found.strerror.lower() if found.strerror[:1].isupper() else found.strerror
+        if isinstance(found, ssl.SSLError) or not isinstance(found, OSError):
+            continue
+        # By the number where there is one: asyncio puts a text of its own in the place of the
+        # system's. A name that cannot be resolved has a number of another kind, below 0.
+        if found.errno and (
+            text := os.strerror(found.errno) if found.errno > 0 else found.strerror
+        ):
+            return text[:1].lower() + text[1:]
     return {
         "ConnectError": "no connection",
         "ReadError": "the connection was lost",

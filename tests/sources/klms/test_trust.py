@@ -1,5 +1,6 @@
 """Every way in which TLS goes wrong is a sentence that says whose certificate, on both loops."""
 
+import re
 import shutil
 import socket
 import ssl
@@ -145,7 +146,14 @@ async def test_nobody_listens(server: ServerProcess) -> None:
         port = listener.getsockname()[1]
     error = await said(f"https://localhost:{port}", files(server.pki))
     assert isinstance(error, SourceUnavailableError)
-    assert str(error).startswith(f"key server https://localhost:{port} does not answer (")
+    assert str(error) == f"key server https://localhost:{port} does not answer (connection refused)"
+
+
+@pytest.mark.anyio
+async def test_nobody_has_that_name(server: ServerProcess) -> None:
+    error = await said("https://klms.invalid", files(server.pki))
+    assert isinstance(error, SourceUnavailableError)
+    assert re.search(r"does not answer \((name|temporary|no address)", str(error)), error
 
 
 @pytest.mark.anyio
