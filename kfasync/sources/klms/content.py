@@ -14,7 +14,7 @@ from kfasync.model import Content, Item, KeyCheckValues, KeySet
 from kfasync.secret import Secret
 from kfasync.sources.device import require_device_certificate
 from kfasync.sources.fingerprint import public_point
-from kfasync.sources.keyblock import KeyBlock, read_key_block
+from kfasync.sources.keyblock import SECRET, KeyBlock, read_key_block
 from kfasync.sources.klms.refusal import refusal
 from kfasync.sources.klms.seal import RecipientKey
 
@@ -83,6 +83,12 @@ def open_offer(
     answer = offer.answer
     facts = answer.container
     plain = tuple(Item(int(one.dgi, 16), one.data) for one in facts.items)
+    dgis = [item.dgi for item in plain]
+    for dgi in dgis:
+        if dgi in SECRET:
+            raise refusal(url, Problem.ANSWER_MALFORMED, f"DGI {dgi:04X} in the clear")
+        if dgis.count(dgi) > 1:
+            raise refusal(url, Problem.ANSWER_MALFORMED, f"DGI {dgi:04X} twice")
     if any(item.value != facts.spid.encode("ascii") for item in plain if item.dgi == Dgi.SPID):
         raise refusal(url, Problem.ANSWER_MALFORMED, "another SPID in DGI A001")
     sealed = answer.sealed

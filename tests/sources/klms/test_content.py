@@ -134,10 +134,10 @@ def put(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("container", "fesn", value=OTHER.fesn), "key-block-malformed", "CN is not the FESN"),
         (put("keyset", "kcv", "mac", value="000000"), "key-block-malformed", "static key MAC"),
         (items(lambda all_: all_.pop(1)), "key-block-malformed", "no DGI A002"),
-        (items(lambda all_: all_.append(all_[0])), "key-block-malformed", "DGI A001 twice"),
+        (items(lambda all_: all_.append(all_[0])), "answer-malformed", "DGI A001 twice"),
         (
             items(lambda all_: all_.append({"dgi": "A003", "data": "AAAA"})),
-            "key-block-malformed",
+            "answer-malformed",
             "DGI A003 in the clear",
         ),
         (
