@@ -1,4 +1,4 @@
-"""What a fob costs in the ledger: CPU of its five calls, hot, in one thread.
+"""What a fob costs in the ledger: CPU of its calls, hot, in one thread.
 
     python -m benchmarks.ledger_cpu [--fobs 2000]
 
@@ -54,9 +54,37 @@ def finish(ledger: Any, of: Lease, attempt: str) -> None:
     try:
         from kfasync.ledger.attempts import Ending
     except ImportError:
-        ledger.finish(attempt, RECORD, **ending)
+        try:
+            from kfasync.ledger.ledger import Ending  # type: ignore[attr-defined,no-redef]
+        except ImportError:
+            ledger.finish(attempt, RECORD, **ending)
+            return
+    ledger.finish(Ending(attempt=attempt, record=RECORD, **ending))
+
+
+def begin(ledger: Any, unit: Unit, attempt: str) -> None:
+    """The beginning of an attempt, which earlier versions did not write down."""
+    try:
+        from kfasync.ledger.attempts import Begun
+    except ImportError:
+        ledger.standing(unit)
     else:
-        ledger.finish(Ending(attempt=attempt, record=RECORD, **ending))
+        ledger.begin(Begun(attempt=attempt, unit=unit, slot=1, reader="A", started=""))
+
+
+def identify(ledger: Any, unit: Unit, fence: str, content: Content, number: int) -> None:
+    """What the content is, which earlier versions did not ask."""
+    try:
+        from kfasync.model import Fingerprint
+    except ImportError:
+        return
+    ledger.identify(unit, fence, content, Fingerprint(f"k{number}", f"i{number}", f"t{number}"))
+
+
+def unit_of(uid: bytes) -> Unit:
+    """A unit of this version or of one before."""
+    further: dict[str, Any] = {"aid": bytes(5)} if "aid" in Unit.__struct_fields__ else {}
+    return Unit(uid=uid, diversification_uid=uid, atr=b"", profile="p", **further)
 
 
 def measure(fobs: int, directory: Path) -> dict[str, float]:
@@ -74,11 +102,12 @@ def measure(fobs: int, directory: Path) -> dict[str, float]:
 
     for number in range(fobs):
         uid = b"\x04" + number.to_bytes(6, "big")
-        unit = Unit(uid, uid, b"", bytes(5), "p")
+        unit = unit_of(uid)
         began = time.perf_counter_ns()
-        timed("standing", partial(ledger.standing, unit))
+        timed("begin", partial(begin, ledger, unit, str(number)))
         claimed = timed("claim", partial(ledger.claim, unit))
         held = lease(claimed[0], unit, claimed[1])
+        timed("identify", partial(identify, ledger, unit, claimed[0], claimed[1], number))
         timed("burned", partial(ledger.mark, held, Mark.BURNED))
         timed("last sent", partial(ledger.mark, held, Mark.LAST_SENT))
         timed("finish", partial(finish, ledger, held, str(number)))
