@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from kfasync.audit.record import AttemptRecord
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 
@@ -140,11 +141,17 @@ def _without_detail(pending: deque[Entry]) -> deque[Entry]:
     seen: set[int | str] = set()
     for news in reversed(pending):
         if isinstance(news, LaneEvent) and news.record is not None:
-            record = msgspec.structs.replace(news.record, transcript=(), stages=())
-            kept.appendleft(msgspec.structs.replace(news, record=record))
+            kept.appendleft(_short(news, news.record))
             continue
         whose = news.slot if isinstance(news, LaneEvent) else news.follower
         if whose not in seen:
             seen.add(whose)
             kept.appendleft(news)
     return kept
+
+
+def _short(news: LaneEvent, record: AttemptRecord) -> LaneEvent:
+    if not record.transcript:
+        return news  # it has been here before
+    record = msgspec.structs.replace(record, transcript=(), stages=())
+    return msgspec.structs.replace(news, record=record)
