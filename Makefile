@@ -8,6 +8,8 @@
 # of a file stay together, for what they share is started once in a process.
 PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills lowest fixtures clean
 
 demo:

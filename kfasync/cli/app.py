@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 pass, 1 the fob failed, 2 usage or configuration, "
     "3 station or source not available, 4 reader or card link.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -71,13 +72,34 @@ def _options(
 _ODD_CERTIFICATE = "Attribute's length must be|Parsed a serial number which wasn't positive"
 
 
+_INTERRUPTED = 130
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
     warnings.filterwarnings("ignore", _ODD_CERTIFICATE, UserWarning)
+    command = typer.main.get_command(app)
+    _show_no_types(command)
     try:
-        app(args=arguments, prog_name="kfasync")
+        command(args=arguments, prog_name="kfasync")
     except KfError as error:
         print(f"kfasync: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except SystemExit as ending:
+        # Two ends that typer makes silent, and that are one line each here (kfasync.__main__).
+        if ending.code == _INTERRUPTED:
+            raise KeyboardInterrupt from None
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            raise BrokenPipeError from None
+        raise
+
+
+def _show_no_types(command: Any) -> None:
+    """Help without ``<bool>`` at a flag, which takes no value, and with one word for a list."""
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        elif parameter.multiple if hasattr(parameter, "multiple") else False:
+            parameter.metavar = "<str>"
+    for below in getattr(command, "commands", {}).values():
+        _show_no_types(below)

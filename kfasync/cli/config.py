@@ -38,6 +38,7 @@ def check(
     loaded = load(file)
     card = loaded.config.card
     lanes = ", ".join(lane.reader for lane in loaded.config.lane) or "every PC/SC reader"
+    _look(loaded)
     typer.echo(f"{file}: good")
     typer.echo(f"  station   {loaded.config.station.id}, lanes: {lanes}")
     typer.echo(
@@ -49,6 +50,24 @@ def check(
     typer.echo(f"  {describe(loaded.config.crypto.choose())}")
     if online:
         _online(loaded, loop)
+
+
+def _look(loaded: LoadedConfig) -> None:
+    """Whether what the file names is there; what is in it is looked at by whoever opens it."""
+    match loaded.config.source:
+        case ProviderSection() as source:
+            named = {"source.library": source.library}
+        case KlmsSection() as source:
+            named = {
+                "source.ca": source.ca,
+                "source.certificate": source.certificate,
+                "source.key": source.key,
+            }
+        case ContainersSection() as source:
+            named = {"source.path": source.path, "source.certificates": source.certificates}
+    for key, path in named.items():
+        if not loaded.resolve(path).exists():
+            raise ConfigError(key, f"{key}: there is nothing at {loaded.resolve(path)}")
 
 
 def _source(loaded: LoadedConfig) -> None:

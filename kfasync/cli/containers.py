@@ -26,6 +26,12 @@ def check(
     ] = None,
 ) -> None:
     """Read every container as strictly as the station does."""
+    if not directory.is_dir():
+        raise SourceError(f"{directory} is no directory; name one of <FESN>-<SPID> containers")
+    if not any(one.is_dir() for one in directory.iterdir()):
+        raise SourceError(
+            f"{directory} holds no containers, which are directories named <FESN>-<SPID>"
+        )
     certificates = certificates or directory.parent / "certificates"
     good = bad = 0
     for _, error in check_all(directory, certificates, choose().vault):

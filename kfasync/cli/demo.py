@@ -36,7 +36,7 @@ class Content(Enum):
 
 
 def demo(
-    fobs: Annotated[int, typer.Option(min=0, help="How many fobs to make, with content.")] = 20,
+    fobs: Annotated[int, typer.Option(min=1, help="How many fobs to make, with content.")] = 20,
     readers: Annotated[int, typer.Option(min=1, max=16, help="Simulated readers.")] = 4,
     fixtures: Annotated[
         Path | None,

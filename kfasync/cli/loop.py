@@ -38,6 +38,6 @@ def run_on(loop: Loop, function: Callable[[Unpack[Ts]], Awaitable[T]], *argument
         leaf: BaseException = group
         while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
             leaf = leaf.exceptions[0]
-        if isinstance(leaf, KfError):
+        if isinstance(leaf, KfError | KeyboardInterrupt | BrokenPipeError):
             raise leaf from None
         raise

@@ -1,5 +1,6 @@
 """``kfasync run``: the station, all day and on all its readers."""
 
+import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -95,7 +96,30 @@ def view(shift: Shift, words: Words) -> Lines | Screen:
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal:
         return Screen(console, shift, words)
-    return Lines(lambda line: print(line, flush=True), words)
+    return Lines(Output().write, words)
+
+
+class Output:
+    """Standard output, which may go away while the station goes on."""
+
+    def __init__(self) -> None:
+        self._gone = False
+
+    def write(self, line: str) -> None:
+        """Print a line; when nobody reads it any more, that is said once."""
+        if self._gone:
+            return
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            self._gone = True
+            # What is in its buffer would be an error once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(
+                f"kfasync: standard output cannot be written ({error.strerror}); nothing more is "
+                "shown, and the station goes on",
+                file=sys.stderr,
+            )
 
 
 def unfinished(station: Station) -> list[str]:

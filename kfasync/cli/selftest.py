@@ -31,32 +31,42 @@ def self_test() -> None:
     if why_not:
         _report("crypto path native", f"not available: {why_not}")
     for name in available():
-        failed += not check(f"crypto path {name}: known answers", choose, name)
-        for mode in Scp03Mode:
-            for level in Level:
-                what = f"crypto path {name}: one fob, {mode.value}, security level {level.value}"
-                failed += not check(what, one_fob, name, mode, level)
+        failed += not check_path(name)
     _report("PC/SC", _pcsc())
     trio = importlib.util.find_spec(Loop.TRIO.value) is not None
     _report("event loops", "asyncio, trio" if trio else "asyncio (trio is not installed)")
     if failed:
-        raise CardError(f"self-test: {failed} of the checks failed; do not provision with this")
+        raise CardError(f"self-test: {failed} crypto path(s) failed; do not provision with them")
     typer.echo("self-test: everything that was tried works")
 
 
-def check(what: str, work: Callable[[*Ts], object], *arguments: *Ts) -> bool:
-    """Do it and print how it went."""
+def check_path(name: str) -> bool:
+    """Known answers, and a fob in every mode at every level; a line, and one for each failure."""
+    tried: list[str | None] = [trouble("known answers", choose, name)]
+    for mode in Scp03Mode:
+        for level in Level:
+            what = f"one fob, {mode.value}, security level {level.value}"
+            tried.append(trouble(what, one_fob, name, mode, level))
+    failures = [one for one in tried if one is not None]
+    good = f"ok: known answers, and {len(tried) - 1} fobs in every mode and at every level"
+    bad = f"{len(failures)} of {len(tried)} FAILED"
+    _report(f"crypto path {name}", bad if failures else good)
+    for failure in failures:
+        typer.echo(f"  FAILED {failure}")
+    return not failures
+
+
+def trouble(what: str, work: Callable[[*Ts], object], *arguments: *Ts) -> str | None:
+    """Do it; what went wrong, or None."""
     try:
         work(*arguments)
     except KfError as error:
-        _report(what, f"FAILED: {error}")
-        return False
-    _report(what, "ok")
-    return True
+        return f"{what}: {error}"
+    return None
 
 
 def _report(what: str, result: str) -> None:
-    typer.echo(f"{what:<60} {result}")
+    typer.echo(f"{what:<32} {result}")
 
 
 def one_fob(path: str, mode: Scp03Mode, level: Level) -> None:

@@ -305,13 +305,19 @@ def _profile_file(card: dict[str, Any], directory: Path, text: str, name: str) -
 
 def _read(path: Path, what: str, way_out: str) -> str:
     try:
-        return path.read_text("utf-8")
+        # With or without the mark that editors of Windows put at the beginning.
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise ConfigError(
             "", f"{what} {path} cannot be read ({error.strerror}); {way_out}"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError("", f"{what} {path} is not UTF-8 text") from error
+        raise ConfigError(
+            "", f"{what} {path} is not UTF-8 text; save it as UTF-8, not as UTF-16 or ANSI"
+        ) from error
+    if not text.strip():
+        raise ConfigError("", f"{what} {path} is empty; {way_out}")
+    return text
 
 
 def _convert(table: Any, kind: type[T], text: str, name: str) -> T:

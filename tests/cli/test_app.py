@@ -35,3 +35,11 @@ def test_the_module_runs_as_a_program() -> None:
         f"kfasync {kfasync.__version__}\n",
         "",
     )
+
+
+def test_help_is_short_too_and_shows_no_types_of_flags(run: Run) -> None:
+    ended = run("run", "-h")
+    assert ended.code == 0
+    flag = next(line for line in ended.out.splitlines() if "--log-json" in line)
+    assert "<bool>" not in flag
+    assert "<list" not in run("klms", "serve", "--help").out

@@ -4,6 +4,7 @@ import pytest
 
 from kfasync.station.config import TEMPLATE
 from tests.cli.terminal import Run
+from tests.pcscd.floor import FIXTURES
 
 
 def test_the_template_that_is_printed_is_good(run: Run, tmp_path: Path) -> None:
@@ -11,6 +12,10 @@ def test_the_template_that_is_printed_is_good(run: Run, tmp_path: Path) -> None:
     assert printed == (0, TEMPLATE, "")
     path = tmp_path / "station.toml"
     path.write_text(printed.out, "utf-8")
+    checked = run("config", "check", path)
+    assert checked.code == 2
+    assert "source.path: there is nothing at " in checked.err
+    (tmp_path / "fixtures").symlink_to(FIXTURES)
     checked = run("config", "check", path)
     assert checked.code == 0
     assert "good" in checked.out

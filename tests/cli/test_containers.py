@@ -35,3 +35,13 @@ def test_a_missing_directory_is_one_sentence(run: Run, tmp_path: Path) -> None:
     ended = run("containers", "check", tmp_path / "none")
     assert ended.code == 3
     assert str(tmp_path / "none") in ended.err
+
+
+def test_a_directory_that_holds_no_containers_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    ended = run("containers", "check", tmp_path)
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == (
+        f"kfasync: {tmp_path} holds no containers, which are directories named <FESN>-<SPID>\n"
+    )
+    ended = run("containers", "check", tmp_path / "none")
+    assert "is no directory" in ended.err

@@ -321,8 +321,10 @@ def test_what_is_not_toml_is_said_with_its_line(old: str, new: str, sentence: st
     ("content", "sentence"),
     [
         (None, "No such file.*kfasync config template"),
-        (b"\xff\xfe", "is not UTF-8 text"),
-        ("", "missing required field `station`"),
+        (b"\xff\xfe", "is not UTF-8 text; save it as UTF-8"),
+        ("[station]\nid='x'".encode("utf-16"), "is not UTF-8 text; save it as UTF-8"),
+        ("", "is empty; make one with `kfasync config template`"),
+        ("\ufeff# nothing", "missing required field `station`"),
         ("directory", "Is a directory"),
     ],
 )
