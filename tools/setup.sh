@@ -26,13 +26,21 @@ if [ -n "$missing" ]; then
         exit 1
     fi
     sudo=
-    [ "$(id -u)" = 0 ] || sudo=sudo
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "setup: have an administrator run this once, then start again:" >&2
+            echo "    apt-get install -y --no-install-recommends$missing" >&2
+            exit 1
+        fi
+        sudo=sudo
+    fi
     log=$(mktemp)
     # shellcheck disable=SC2086  # one word a package
     if ! { $sudo apt-get update && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y \
         --no-install-recommends $missing; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        echo "setup: apt-get could not install:$missing" >&2
+        echo "setup: that did not work; have an administrator run this once, then start again:" >&2
+        echo "    apt-get install -y --no-install-recommends$missing" >&2
         exit 1
     fi
     rm -f "$log"

@@ -1,5 +1,6 @@
 """The board: a bar for every fob while it is worked on, and a table of all of them after."""
 
+import itertools
 import threading
 from collections import deque
 from types import TracebackType
@@ -23,6 +24,8 @@ _STYLE = {
     Outcome.INCOMPLETE.value: "bold yellow",
     Outcome.ERROR.value: "bold magenta",
 }
+_NARROW = 60  # columns
+_ALWAYS = ("Reader", "FESN", "Outcome")
 _FOLLOWER = ("behind", "has caught up")
 
 
@@ -93,7 +96,10 @@ class Board:
         leased = any(record.lease for record in self.records)
         columns = ["#", "Reader", "UID", "FESN", *(["Lease"] if leased else []), "Layout"]
         columns += ["Outcome", "ms", *(["Stopped in", "SW"] if bad else [])]
-        for column in columns:
+        # What is left out on a narrow terminal is in the records; who and what is not.
+        narrow = self._console.width < _NARROW
+        shown = [not narrow or column in _ALWAYS for column in columns]
+        for column in itertools.compress(columns, shown):
             table.add_column(
                 column,
                 justify="right" if column in ("#", "ms") else "left",
@@ -114,7 +120,7 @@ class Board:
             ]
             if bad:
                 row += ["" if passed else record.stage.value, record.sw or ""]
-            table.add_row(*row)
+            table.add_row(*itertools.compress(row, shown))
         return table
 
     def _work(self, event: LaneEvent) -> None:

@@ -76,6 +76,7 @@ def demo(
     )
     console.print(board.table())
     console.print(summary, highlight=False)
+    console.print(_NEXT, highlight=False, style="dim")
     if svg is not None:
         svg.write_text(_picture(board.bars(), board.table(), summary), "utf-8")
     raise typer.Exit(0 if passed == count == len(board.records) else CardError.exit_code)
@@ -105,6 +106,12 @@ def _heard(loaded: LoadedConfig, loop: Loop) -> str:
         f"\nThe key server has heard: {pool.consumed} consumed, {pool.quarantined} quarantined, "
         f"{pool.leased} leased, {pool.free} free."
     )
+
+
+_NEXT = """\
+Next, in this terminal (after `. .venv/bin/activate`, where `make` has set things up):
+  kfasync config template > station.toml
+  kfasync provision --config station.toml --reader simulated"""
 
 
 def _make_fobs(loaded: LoadedConfig, count: int) -> list[SimulatedFob]:

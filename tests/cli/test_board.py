@@ -117,3 +117,17 @@ def test_a_warning_is_none_of_a_follower() -> None:
         "clock warning: it is off",
         "clock is all right again",
     ]
+
+
+def test_a_table_of_forty_columns_keeps_reader_number_and_fesn() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=40)
+    board = Board(console)
+    board.tell(event(LaneState.PASS, record=record(reader="simulated 03")))
+    board.tell(event(LaneState.FAIL, record=record(**FAILED, reader="simulated 12")))
+    out.truncate(0)
+    console.print(board.table())
+    shown = out.getvalue().lstrip("\0")
+    assert max(map(len, shown.splitlines())) <= 40
+    for words in ("simulated 03", "simulated 12", "1KM0001E", "pass", "fail"):
+        assert words in shown
