@@ -64,7 +64,7 @@ ALLOWED = {
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
     "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
-    "kfasync.cli.samples": STATION | {"kfasync.klms"},
+    "kfasync.cli.samples": STATION | {"msgspec", "kfasync.klms"},
     "kfasync.cli.keyserver": STATION | {"kfasync.cli", "kfasync.klms"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startswith("_kf_"))

@@ -25,7 +25,7 @@ from kfasync.cli.words import Words, words_of
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError
 from kfasync.station.advice import Language
-from kfasync.station.config import SIMULATED, LoadedConfig, load
+from kfasync.station.config import SIMULATED, LoadedConfig, ProviderSection, load
 from kfasync.station.control import Answer, LaneLine, Request, serve
 from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
@@ -77,7 +77,7 @@ def lanes_of(loaded: LoadedConfig) -> list[str]:
     """The names of the configured readers; those of simulated ones are numbered.
 
     Raises:
-        ConfigError: simulated readers stand beside real ones.
+        ConfigError: simulated readers stand beside real ones, or before a vendor's library.
     """
     names = [lane.reader for lane in loaded.config.lane]
     simulated = names.count(SIMULATED)
@@ -87,6 +87,13 @@ def lanes_of(loaded: LoadedConfig) -> list[str]:
         raise ConfigError(
             "lane.reader",
             f"[[lane]]: {SIMULATED!r} stands beside real readers; have only the one or the other",
+        )
+    if isinstance(loaded.config.source, ProviderSection):
+        # The keys of a simulated fob are the library's, and it would have to be open twice.
+        raise ConfigError(
+            "lane.reader",
+            "[[lane]]: a station with a vendor's library is rehearsed fob by fob, with "
+            "`kfasync provision --reader simulated`",
         )
     return [f"{SIMULATED} {number}" for number in range(1, simulated + 1)]
 

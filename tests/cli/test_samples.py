@@ -11,6 +11,7 @@ from kfasync.errors import ConfigError
 from kfasync.station.config import load
 from tests.cli.terminal import Run
 from tests.klms.world import ServerProcess
+from tests.pcscd.floor import write_provider_config
 from tests.station.keyserver import keys_of_fob, make_klms, pool, station_of
 
 UID = bytes.fromhex("04A1B2C3D4E5F6")
@@ -104,3 +105,22 @@ def test_a_server_that_is_away_is_one_sentence(run: Run, server: ServerProcess, 
         ended = run(*command, *(["--reader", "simulated"] if "provision" in command else []))
         assert ended.code == 3
         assert "key server https://localhost:1 does not answer (" in ended.err
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_a_station_with_a_vendor_s_library_is_rehearsed_with_keys_of_its_own(
+    run: Run, tmp_path: Path, in_process: bool
+) -> None:
+    config = write_provider_config(tmp_path, containers=3, in_process=in_process)
+    ended = run("provision", "--config", config, "--reader", "simulated", "--json")
+    assert ended.code == 0, ended.err
+    record = json.loads(ended.out)
+    assert (record["outcome"], record["reader"]) == ("pass", "simulated")
+    # The lease that the keys were taken from has cost no content.
+    for _ in range(2):
+        ended = run("provision", "--config", config, "--reader", "simulated")
+        assert ended.code == 0, ended.err
+    config.write_text(config.read_text("utf-8") + '\n[[lane]]\nreader = "simulated"\n', "utf-8")
+    ended = run("run", "--config", config, "--fobs", "2")
+    assert ended.code == 2
+    assert "`kfasync provision --reader simulated`" in ended.err
