@@ -45,6 +45,7 @@ bench: setup
 	.venv/bin/python -m benchmarks.station_cpu
 	.venv/bin/python -m benchmarks.provider_call
 	.venv/bin/python -m benchmarks.klms
+	.venv/bin/python -m benchmarks.klms_cpu
 	.venv/bin/kfasync bench pipeline --lanes 16 --fobs 320
 	python3 -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet '.[bench]'
