@@ -53,7 +53,7 @@ async def inquire(loaded: LoadedConfig) -> Findings:
         warnings.compare_clocks(answer.server_time, datetime.datetime.now(datetime.UTC))
         pool = await client.pool(loaded.config.card.name, until_s)
     finally:
-        await link.close()
+        link.close()
     return Findings(
         took_ms=1000 * took_s,
         ttl_s=capabilities.ttl_s,

@@ -27,6 +27,7 @@ from kfasync.sources.klms.link import Link, Reply
 from kfasync.sources.klms.refusal import problem_error, refusal
 
 TRY_S = 4.0  # for one request; a healthy server needs a tenth of a second
+TRY_MIN_S = 0.1  # with less than that left a try says nothing but that it had no time
 PAUSE_S = 0.1  # at most before the second try, and then twice as long each time
 PAUSE_MAX_S = 2.0
 _AGAIN = frozenset((408, 425, 429, 502, 503, 504))
@@ -80,7 +81,7 @@ class Client:
                 pause_s = random.uniform(0, most_s)  # noqa: S311  # spreads load, keeps no secret
                 if isinstance(error, _BusyError):
                     pause_s += error.after_s
-                if time.monotonic() + pause_s >= until_s:
+                if time.monotonic() + pause_s + TRY_MIN_S >= until_s:
                     raise SourceUnavailableError(str(error)) from error
                 tries += 1
                 await anyio.sleep(pause_s)

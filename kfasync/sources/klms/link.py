@@ -1,11 +1,17 @@
-"""One HTTP exchange with the key server: one TLS context, one pool of connections, small bodies."""
+"""One HTTP exchange with the key server: one TLS context, one pool of connections, small bodies.
+
+httpx's synchronous transport in a worker thread: it takes two thirds of the CPU of the asynchronous
+one, hop included, and TLS trouble looks the same whichever loop the station runs on.
+"""
 
 import datetime
+import time
 from collections.abc import Callable, Mapping
 
 import anyio
 import httpx
 import msgspec
+from anyio import to_thread
 
 from kfasync.contracts.klms import JSON
 from kfasync.contracts.klms_problems import Problem
@@ -22,9 +28,11 @@ from kfasync.sources.klms.trust import explain
 
 BODY_MAX = 64 * 1024  # docs/klms.md: no answer is longer
 _CONNECTIONS = 16
-_GRACE_S = 0.1
+_GRACE_S = 0.1  # httpx has the first word: what it gives up it also closes
+_WARN_S = 3600.0  # how often the dates of the certificates are looked at
 _KEEP_ALIVE_S = 240.0  # shorter than servers keep one: nobody else closes it while it is used
 
+_STEPS = ("connect", "read", "write", "pool")
 _HEADERS = {"Accept": JSON, "Accept-Encoding": "identity", "User-Agent": "kfasync"}
 
 
@@ -65,12 +73,13 @@ class Link:
         self._urls = _Urls(self._url)
         self._credentials = self._read()
         self._transport = _transport(self._credentials)
-        self._busy: dict[httpx.AsyncHTTPTransport, int] = {}
+        self._busy: dict[httpx.HTTPTransport, int] = {}
+        self._limiter: anyio.CapacityLimiter | None = None  # made on the loop that sends
         self.warn()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close every connection; may be called again."""
-        await self._transport.aclose()
+        self._transport.close()
 
     async def send(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
@@ -83,26 +92,33 @@ class Link:
             KlmsError: an answer that is longer than any, or sends elsewhere.
         """
         self._renew()
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(_CONNECTIONS)
         transport = self._transport
         self._busy[transport] = self._busy.get(transport, 0) + 1
         try:
-            # httpx has the first word: a handshake that is cancelled from outside leaves its
-            # socket to the garbage collector (httpcore, on trio).
+            # Each step has a time of its own in httpx, and all of them have this one.
             with anyio.fail_after(timeout_s + _GRACE_S):
-                return await self._exchange(transport, method, path, body, headers, timeout_s)
-        except (TimeoutError, httpx.ConnectTimeout):
+                return await to_thread.run_sync(
+                    self._exchange,
+                    *(transport, method, path, body, headers, timeout_s),
+                    abandon_on_cancel=True,
+                    limiter=self._limiter,
+                )
+        except (TimeoutError, httpx.TimeoutException):
             raise SourceUnavailableError(
                 f"key server {self._url} does not answer (not within {timeout_s:.1f} s)"
             ) from None
-        # OSError: on asyncio a refusal of TLS comes as a bare ssl.SSLError.
-        except (httpx.TransportError, OSError) as error:
+        except httpx.TransportError as error:
             raise explain(error, self._url, self._files) from error
         finally:
-            await self._leave(transport)
+            self._leave(transport)
 
-    async def _exchange(
+    # ------------------------------------------------------------------ in a worker thread
+
+    def _exchange(
         self,
-        transport: httpx.AsyncHTTPTransport,
+        transport: httpx.HTTPTransport,
         method: str,
         path: str,
         body: bytes,
@@ -114,10 +130,13 @@ class Link:
             self._urls[path],
             content=body or None,
             headers={**_HEADERS, **headers},
-            extensions={"timeout": {"connect": timeout_s}},
+            extensions={"timeout": dict.fromkeys(_STEPS, timeout_s)},
         )
-        answer = await transport.handle_async_request(request)
-        held = await self._body(answer)
+        answer = transport.handle_request(request)
+        try:
+            held = self._body(answer)
+        finally:
+            answer.close()
         if answer.is_redirect:
             raise refusal(
                 self._url,
@@ -128,35 +147,23 @@ class Link:
         if "content-encoding" in answer.headers:
             raise refusal(self._url, Problem.ANSWER_MALFORMED, "its body is encoded")
         after = answer.headers.get("retry-after", "")
-        return Reply(
-            answer.status_code, bytes(held), float(after[:6]) if after[:6].isdecimal() else 0.0
-        )
+        return Reply(answer.status_code, held, float(after[:6]) if after[:6].isdecimal() else 0.0)
 
-    async def _body(self, answer: httpx.Response) -> bytearray:
+    def _body(self, answer: httpx.Response) -> bytes:
         """The whole body, as it comes, unless it is longer than any."""
-        held, too_long = bytearray(), False
-        try:
-            async for chunk in answer.aiter_raw():
-                held += chunk
-                if len(held) > BODY_MAX:
-                    # Closed, and read on to the error that this makes: the generators of httpx come
-                    # to an end of their own then, which trio asks of them.
-                    too_long = True
-                    await answer.aclose()
-        except httpx.TransportError:
-            if not too_long:
-                raise
-        finally:
-            await answer.aclose()
-        if too_long:
-            what = f"it is longer than {BODY_MAX} bytes"
-            raise refusal(self._url, Problem.ANSWER_MALFORMED, what)
-        return held
+        held = bytearray()
+        for chunk in answer.iter_raw():
+            held += chunk
+            if len(held) > BODY_MAX:
+                what = f"it is longer than {BODY_MAX} bytes"
+                raise refusal(self._url, Problem.ANSWER_MALFORMED, what)
+        return bytes(held)
 
     # ------------------------------------------------------------------------- certificates
 
     def warn(self) -> None:
         """Tell of certificates that run out, or that have changed and cannot be used."""
+        self._warned_s = time.monotonic()
         now, ends = datetime.datetime.now(datetime.UTC), self._credentials
         sentences = [self._unusable] if self._unusable else []
         for what, path, end in (
@@ -179,6 +186,8 @@ class Link:
         """Read the files again when one of them has changed."""
         stamp = self._files.stamp()
         if stamp == self._stamp:
+            if time.monotonic() - self._warned_s > _WARN_S:
+                self.warn()
             return
         self._stamp = stamp
         try:
@@ -192,20 +201,18 @@ class Link:
             self._transport = _transport(self._credentials)
         self.warn()
 
-    async def _leave(self, transport: httpx.AsyncHTTPTransport) -> None:
+    def _leave(self, transport: httpx.HTTPTransport) -> None:
         """The last request over a transport that is no longer used closes it."""
         self._busy[transport] -= 1
         for idle in [one for one, count in self._busy.items() if count == 0]:
             del self._busy[idle]
             if idle is not self._transport:
-                with anyio.CancelScope(shield=True):
-                    await idle.aclose()
+                idle.close()
 
 
-def _transport(credentials: Credentials) -> httpx.AsyncHTTPTransport:
-    # Not an AsyncClient: cookies, redirects, proxies and the rest of what it adds are not wanted
-    # here, and it costs a third of the CPU of a request.
-    return httpx.AsyncHTTPTransport(
+def _transport(credentials: Credentials) -> httpx.HTTPTransport:
+    # Not a Client: cookies, redirects, proxies and the rest of what it adds are not wanted here.
+    return httpx.HTTPTransport(
         verify=credentials.context,
         trust_env=False,  # or a variable would write the secrets of TLS, or name other CAs
         limits=httpx.Limits(

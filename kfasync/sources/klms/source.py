@@ -114,7 +114,7 @@ class KlmsSource:
         try:
             journal = await anyio.to_thread.run_sync(FetchJournal.open, self._directory)
         except KfError:
-            await link.close()
+            link.close()
             raise
         client = Client(self._url, link, Breaker(lambda reason: warnings.set(AWAY, reason)))
         pending = Pending(journal, client, self._station, self._ttl_s, lambda: str(uuid.uuid4()))
@@ -124,7 +124,7 @@ class KlmsSource:
     async def close(self) -> None:
         """Close connections and journal; may be called again."""
         if self._opened is not None:
-            await self._opened.link.close()
+            self._opened.link.close()
             self._opened.journal.close()
 
     @property

@@ -1,7 +1,7 @@
 """What of TLS went wrong, as a sentence that says whose certificate it is and what to do.
 
-The two loops of anyio show one refusal in different exceptions: told apart is by the reason that
-OpenSSL gives, wherever in the chain of causes it stands.
+A refusal can arrive at any step of an exchange, since TLS 1.3 lets the server speak last. It is
+told by the reason that OpenSSL gives, wherever in the chain of causes that stands.
 """
 
 import os
@@ -53,7 +53,7 @@ def explain(error: BaseException, url: str, files: Files) -> SourceError:
     """What an exception of httpx or of ssl means: trouble of trust, or a server that is away.
 
     Args:
-        error: as httpx raised it, or a bare ``ssl.SSLError``.
+        error: as httpx raised it.
     """
     for found in _chain(error):
         if isinstance(found, ssl.SSLCertVerificationError):

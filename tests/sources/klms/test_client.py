@@ -40,7 +40,7 @@ async def client_of(url: str, pki: Path) -> AsyncIterator[Client]:
     try:
         yield Client(url, link, Breaker(lambda reason: None))
     finally:
-        await link.close()
+        link.close()
 
 
 def problem(one: Problem, retry_after: str = "0") -> tuple[int, dict[str, str], bytes]:

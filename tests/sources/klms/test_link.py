@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfasync.errors import KlmsError, TrustError
+from kfasync.sources.klms import link as module
 from kfasync.sources.klms.link import BODY_MAX, Link
 from tests.klms.test_tls import authority_of
 from tests.klms.world import ServerProcess
@@ -26,7 +27,7 @@ async def refused(pki: Path, answer: Answer) -> KlmsError:
             with pytest.raises(KlmsError) as caught:
                 await link.send("GET", "/v1/time", b"", {}, 10.0)
         finally:
-            await link.close()
+            link.close()
     assert caught.value.code == "answer-malformed"
     return caught.value
 
@@ -43,7 +44,7 @@ async def test_the_longest_answer_is_read(server: ServerProcess) -> None:
     with Hostile(server.pki, lambda path, body: (200, {}, bytes(BODY_MAX))) as hostile:
         link = link_to(hostile.url, server.pki)
         assert len((await link.send("GET", "/", b"", {}, 10.0)).body) == BODY_MAX
-        await link.close()
+        link.close()
 
 
 async def test_a_redirect_is_not_followed(server: ServerProcess) -> None:
@@ -67,7 +68,7 @@ async def test_how_long_a_server_asks_to_wait(
     with Hostile(server.pki, lambda path, body: (503, {"retry-after": header}, b"")) as hostile:
         link = link_to(hostile.url, server.pki)
         reply = await link.send("GET", "/", b"", {}, 10.0)
-        await link.close()
+        link.close()
     assert (reply.status, reply.retry_after_s) == (503, after_s)
 
 
@@ -81,7 +82,7 @@ async def test_no_variable_of_the_environment_reroutes_or_records_anything(
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     link = link_to(of(server), server.pki)
     assert (await link.send("GET", "/v1/time", b"", {}, 10.0)).status == 200
-    await link.close()
+    link.close()
     assert not secrets.exists()
 
 
@@ -92,7 +93,7 @@ async def test_one_connection_serves_many_requests(server: ServerProcess) -> Non
         link = link_to(hostile.url, server.pki)
         for _ in range(5):
             await link.send("GET", "/", b"", {}, 10.0)
-        await link.close()
+        link.close()
     assert len(ports) == 1
 
 
@@ -111,7 +112,7 @@ async def test_a_certificate_that_runs_out_is_told_of(
     (pki / f"{STATION}.key").write_bytes(made.key_pem())
     told = list[str]()
     link = Link(of(server), STATION, files(pki), told.append)
-    await link.close()
+    link.close()
     (sentence,) = told
     assert bool(sentence) == bool(words)
     assert words is None or f"{STATION}.pem runs out within" in sentence
@@ -123,3 +124,16 @@ async def test_the_certificate_of_another_station_is_refused_before_anything_is_
 ) -> None:
     with pytest.raises(TrustError, match=r"is for EOL-02, and station\.id is EOL-01"):
         Link(of(server), STATION, files(server.pki, "EOL-02"), lambda sentence: None)
+
+
+async def test_the_dates_of_certificates_are_looked_at_again_while_it_runs(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[str]()
+    link = Link(of(server), STATION, files(server.pki), told.append)
+    await link.send("GET", "/v1/time", b"", {}, 10.0)
+    assert told == [""]
+    monkeypatch.setattr(module, "_WARN_S", 0.0)
+    await link.send("GET", "/v1/time", b"", {}, 10.0)
+    assert told == ["", ""]
+    link.close()

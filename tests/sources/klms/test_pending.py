@@ -38,7 +38,7 @@ async def pending_of(
     try:
         yield Pending(journal, client, STATION, None, lambda: next(made, str(uuid.uuid4())))
     finally:
-        await link.close()
+        link.close()
         journal.close()
 
 

@@ -29,7 +29,7 @@ async def said(url: str, these: Files, timeout_s: float = 10.0) -> SourceError:
         with pytest.raises(SourceError) as caught:
             await link.send("GET", TIME, b"", {}, timeout_s)
     finally:
-        await link.close()
+        link.close()
     return caught.value
 
 
@@ -179,7 +179,7 @@ async def test_a_connection_that_is_cut(server: ServerProcess, directory: Path) 
                     10.0,
                 )
         finally:
-            await link.close()
+            link.close()
 
 
 def test_what_openssl_says_and_nobody_foresaw_is_still_a_sentence(tmp_path: Path) -> None:
@@ -212,4 +212,4 @@ async def test_certificates_swapped_while_it_runs(server: ServerProcess, tmp_pat
         assert (await link.send("GET", TIME, b"", {}, 10.0)).status == 200
         assert told[-1] == ""
     finally:
-        await link.close()
+        link.close()
