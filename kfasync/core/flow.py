@@ -4,7 +4,7 @@ The generator decides what is said to the card and in which order; whoever drive
 the input and output and sends the results back in. One flow runs on a real reader, on the
 simulated fob, and by hand in a test.
 
-    READ_UID                UID                        -> Identified -> Standing
+    READ_UID                UID                        -> Identified -> Standing, WantLease
     FETCH_KEYS                                         -> NeedLease  -> Lease
     INITIALIZE_UPDATE       SELECT, INITIALIZE UPDATE
     EXTERNAL_AUTHENTICATE   EXTERNAL AUTHENTICATE      -> Durable(BURNED)
@@ -12,11 +12,14 @@ simulated fob, and by hand in a test.
     LIFECYCLE_TRANSITION    STORE DATA, last and empty
     POST_PERSONALIZATION    raw commands, outside secure messaging
 
+Where a lease is on its way after WantLease, SELECT and INITIALIZE UPDATE come before NeedLease, and
+hide a part of what it takes.
+
 Of a unit in doubt, Durable(BEGUN) comes before INITIALIZE UPDATE and Durable(AUTHENTICATED) in
 the place of BURNED: the sessions of this station have to explain the card's sequence counter.
 
-Nothing is sent to the card before its content and keys are there and have been checked,
-except what it takes to learn who it is. BURNED is durable before the first STORE DATA.
+Nothing from EXTERNAL AUTHENTICATE on is sent before content and keys are there and have been
+checked. BURNED is durable before the first STORE DATA.
 """
 
 from collections.abc import Callable, Generator
@@ -73,6 +76,12 @@ class Identified(msgspec.Struct, frozen=True):
     unit: Unit
 
 
+class WantLease(msgspec.Struct, frozen=True):
+    """Content and keys for the unit will be needed; answered by whether they are on their way."""
+
+    unit: Unit
+
+
 class NeedLease(msgspec.Struct, frozen=True):
     """Get content and keys for the unit; answered by a Lease."""
 
@@ -88,7 +97,7 @@ class Durable(msgspec.Struct, frozen=True):
 
 
 R = TypeVar("R")
-Effect: TypeAlias = Exchange | Identified | NeedLease | Durable
+Effect: TypeAlias = Exchange | Identified | WantLease | NeedLease | Durable
 # What comes back depends on the effect, which a Generator's one send type cannot say.
 Flow: TypeAlias = Generator[Effect, Any, R]
 
@@ -154,7 +163,11 @@ class Provisioning:
             uid = identity.from_diversification_data(opening.answer)
         else:
             uid = yield from self._read_uid()
-        lease, slot = yield from self._fetch(uid)
+        unit = yield from self._identify(uid)
+        # A unit in doubt gets its lease first: from INITIALIZE UPDATE on it may have counted.
+        if opening is None and self.touched is not Touched.UNKNOWN and (yield WantLease(unit)):
+            opening = yield from self._begin()
+        lease, slot = yield from self._fetch(unit)
         try:
             if opening is None:
                 opening = yield from self._begin()
@@ -183,13 +196,16 @@ class Provisioning:
             return identity.from_uid((yield from self._demand(identity.GET_UID)).data)
         return identity.from_cplc((yield from self._demand(identity.GET_CPLC)).data)
 
-    def _fetch(self, uid: bytes) -> Flow[tuple[Lease, KeySlot]]:
+    def _identify(self, uid: bytes) -> Flow[Unit]:
         profile = self._profile
         self.unit = Unit(uid, profile.pad(uid), self._atr, bytes.fromhex(profile.aid), profile.name)
         standing: Standing = yield Identified(self.unit)
         self.touched, self._earlier = standing.touched, standing.earlier
+        return self.unit
+
+    def _fetch(self, unit: Unit) -> Flow[tuple[Lease, KeySlot]]:
         self.stage = Stage.FETCH_KEYS
-        lease: Lease = yield NeedLease(self.unit)
+        lease: Lease = yield NeedLease(unit)
         self.lease = lease
         blocks = dgi.block_count(lease.items, self._profile.plan)
         # SELECT, INITIALIZE UPDATE, EXTERNAL AUTHENTICATE, and a command of its own for the UID.

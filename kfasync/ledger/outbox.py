@@ -9,6 +9,7 @@ import msgspec
 from kfasync.contracts.sources import End, EndKind
 from kfasync.ledger import statements
 from kfasync.ledger.sqlite import Session, Store
+from kfasync.ledger.values import now
 from kfasync.model import Outcome, Touched
 
 PAGE = 500
@@ -63,6 +64,10 @@ class Outbox:
             for row in rows
         ]
 
+    def put(self, pool: str, end: End) -> None:
+        """Write down the end of a lease that no attempt has taken."""
+        self._store.write(lambda session: post(session, pool, end, now()))
+
     def settle(self, heard: list[int], postponed: dict[int, str], refused: dict[int, str]) -> None:
         """What has come of telling: by number, and with the reason where it was not heard.
 
@@ -88,7 +93,7 @@ class Outbox:
         return [Waiting(*row) for row in rows]
 
 
-def post(session: Session, pool: str, end: End, now: str) -> None:
+def post(session: Session, pool: str, end: End, at: str) -> None:
     """Write an end down, in a transaction of somebody else's."""
     session.run(
         statements.post,
@@ -100,6 +105,6 @@ def post(session: Session, pool: str, end: End, now: str) -> None:
             "new_outcome": end.outcome.value,
             "new_touched": end.touched.value,
             "new_record_sha256": end.record_sha256,
-            "new_created_at": now,
+            "new_created_at": at,
         },
     )

@@ -16,11 +16,21 @@ from kfasync import __version__
 from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
 from kfasync.contracts.sources import End, EndKind, Parcel
-from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
+from kfasync.core.flow import (
+    Durable,
+    Effect,
+    Exchange,
+    Identified,
+    NeedLease,
+    Provisioning,
+    WantLease,
+    drive,
+)
 from kfasync.errors import KfError, LeaseExpiredError, SourceUnavailableError
 from kfasync.ledger.attempts import Begun, Ending
 from kfasync.model import ContentState, Lease, Mark, Scp03Mode, SessionFacts, Stage, Standing, Unit
 from kfasync.station.desk import Desk
+from kfasync.station.fetches import Fetch
 from kfasync.station.journal import Journal
 from kfasync.station.policy import Verdict, judge, settle
 
@@ -67,6 +77,7 @@ class Attempt:
         self._journal = Journal()
         self._held = ExitStack()
         self._parcel: Parcel | None = None
+        self._fetch: Fetch | None = None  # asked for and not taken
         self._state = Provisioning(
             desk.profile,
             desk.path,
@@ -101,6 +112,9 @@ class Attempt:
                 return self._exchange(effect)
             case Identified(unit):
                 return self._identify(unit)
+            case WantLease(unit):
+                self._fetch = from_thread.run_sync(self._desk.fetches.ask, unit)
+                return self._fetch is not None
             case NeedLease(unit):
                 return self._lease(unit)
             case Durable(lease, mark, facts):
@@ -152,15 +166,18 @@ class Attempt:
     def _parcel_for(self, unit: Unit) -> Parcel:
         tries = 0
         while True:
+            fetch, self._fetch = self._fetch, None
             try:
-                return from_thread.run(self._fetch, unit)
+                if fetch is not None:
+                    return from_thread.run(self._desk.fetches.take, fetch)
+                return from_thread.run(self._fetch_now, unit)
             except SourceUnavailableError as error:
                 if not self._keep_waiting(self._name, self._state, error, tries):
                     raise
             tries += 1
             self._progress(self._name, self._state, None)
 
-    async def _fetch(self, unit: Unit) -> Parcel:
+    async def _fetch_now(self, unit: Unit) -> Parcel:
         # Shielded: a lease that was asked for is waited for, and given back before the next
         # command. On asyncio anyio never tells a task that begins in a scope cancelled before
         # it, and its checkpoints spin for ever.
@@ -207,6 +224,11 @@ class Attempt:
     def _end(self, verdict: Verdict, content: ContentState | None, text: str) -> End | None:
         """What the source has to be told, if it hears of ends; of a refused lease too."""
         lease = self._state.lease or (self._parcel.lease if self._parcel else None)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if self._fetch is not None:
+            lease = from_thread.run_sync(self._desk.fetches.leave, self._fetch, digest)
+            if lease is not None:
+                _wipe(lease)
         if lease is None or not self._desk.source.facts.remote:
             return None
         used_up = content in (ContentState.CONSUMED, ContentState.QUARANTINED)
@@ -216,7 +238,7 @@ class Attempt:
             kind=EndKind.COMMIT if used_up else EndKind.ABORT,
             outcome=verdict.outcome,
             touched=self._state.touched,
-            record_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            record_sha256=digest,
         )
 
     def _record(self, verdict: Verdict) -> AttemptRecord:

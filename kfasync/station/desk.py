@@ -9,6 +9,7 @@ from kfasync.contracts.sources import Source
 from kfasync.core.profile import CardProfile
 from kfasync.ledger.ledger import Ledger
 from kfasync.station.events import LaneEvent
+from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
@@ -25,6 +26,7 @@ class Desk(msgspec.Struct, frozen=True):
     source: Source
     ledger: Ledger
     sender: Sender
+    fetches: Fetches
     followers: tuple[Follower, ...]
     roster: Roster
     tell: Callable[[LaneEvent], None]

@@ -251,7 +251,7 @@ class Lane:
         if exchange is not None:
             self._step = exchange.step
         self.display.work(
-            WHILE_IN[exchange.stage] if exchange else LaneState.LEASING,
+            _shown(state, exchange),
             attempt,
             stage=state.stage,
             step=self._step,
@@ -283,3 +283,12 @@ class Lane:
 
 def _uid(state: Provisioning) -> str:
     return state.unit.uid.hex().upper() if state.unit else ""
+
+
+def _shown(state: Provisioning, exchange: Exchange | None) -> LaneState:
+    if state.unit is None:
+        return LaneState.READING  # also by a session, where that is what tells who it is
+    # The session may begin while the lease is on its way.
+    if exchange is None or state.lease is None:
+        return LaneState.LEASING
+    return WHILE_IN[exchange.stage]

@@ -1,6 +1,7 @@
 """The units that are being worked on."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ class Roster:
 
     def __init__(self) -> None:
         self._at: dict[tuple[bytes, bytes], str] = {}
+        self._expected: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -36,7 +38,19 @@ class Roster:
             with self._lock:
                 del self._at[key]
 
-    def uids(self) -> frozenset[bytes]:
-        """The UIDs that are being worked on at this moment."""
+    def expect(self, unit: Unit) -> None:
+        """A lease for this unit is on its way."""
         with self._lock:
-            return frozenset(uid for uid, _ in self._at)
+            self._expected[unit.uid] += 1
+
+    def forget(self, unit: Unit) -> None:
+        """It has come."""
+        with self._lock:
+            self._expected[unit.uid] -= 1
+            if not self._expected[unit.uid]:
+                del self._expected[unit.uid]
+
+    def uids(self) -> frozenset[bytes]:
+        """The UIDs that are being worked on at this moment, or that a lease is on its way for."""
+        with self._lock:
+            return frozenset(uid for uid, _ in self._at) | self._expected.keys()

@@ -23,6 +23,7 @@ from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
+from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower, Notice, Progress, ignore
 from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
@@ -156,6 +157,7 @@ class Station:
             async with anyio.create_task_group() as tasks:
                 for follower in self._desk.followers:
                     tasks.start_soon(follower.run)
+                tasks.start_soon(self._desk.fetches.run)
                 yield tasks
         finally:
             with anyio.CancelScope(shield=True):
@@ -273,10 +275,16 @@ async def _set_up(
         source=source,
         ledger=ledger,
         sender=sender,
+        fetches=fetches(source, sender, roster, ledger),
         followers=followers(audit, sender, notice, tie),
         roster=roster,
         tell=tell,
     )
+
+
+def fetches(source: Source, sender: Sender, roster: Roster, ledger: Ledger) -> Fetches:
+    """The fetches of a station, which hand back through its outbox."""
+    return Fetches(source, sender, roster, lambda end: ledger.outbox.put(source.facts.pool, end))
 
 
 def fault(error: BaseException) -> str:

@@ -7,7 +7,16 @@ import pytest
 
 from fixtures import make
 from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
-from kfasync.core.flow import Durable, Effect, Exchange, Identified, NeedLease, Provisioning, drive
+from kfasync.core.flow import (
+    Durable,
+    Effect,
+    Exchange,
+    Identified,
+    NeedLease,
+    Provisioning,
+    WantLease,
+    drive,
+)
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
 from kfasync.crypto.heap import HeapVault
@@ -155,7 +164,9 @@ class Attempt:
         forged: Mapping[int, bytes] | None = None,
         changed: Mapping[int, bytes] | None = None,
         failing: Mapping[str, KfError] | None = None,
+        on_its_way: bool = False,
     ) -> None:
+        self.on_its_way = on_its_way
         profile = profile or CardProfile()
         challenge = HOST_CHALLENGE[: 16 if profile.scp03_mode is Scp03Mode.S16 else 8]
         self.path = Recorder(path)
@@ -234,6 +245,8 @@ class Attempt:
                 return self._exchange(command)
             case Identified():
                 return self.standing
+            case WantLease():
+                return self.on_its_way
             case NeedLease(unit):
                 return Lease("lease-1", unit, CONTAINER.content, self._keys, self._items, ())
             case Durable():

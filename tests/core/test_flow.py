@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfasync.core.flow import WantLease
 from kfasync.core.profile import CardProfile, LayoutChoice, Level, UidPadding, UidSource
 from kfasync.core.status import meaning
 from kfasync.errors import (
@@ -49,7 +50,7 @@ LAST, POST, END = 15, 16, 17
 EACH = range(1, END + 1)
 SESSION = ["A4", "50", "82"]
 STORE = ["BURNED", *["E2"] * 10, "LAST_SENT", "E2"]
-NEW_FOB = ["CA", "Identified", "NeedLease", *SESSION, *STORE, "DB", "DB"]
+NEW_FOB = ["CA", "Identified", "WantLease", "NeedLease", *SESSION, *STORE, "DB", "DB"]
 
 
 def fob(*faults: Fault, **arguments: object) -> SimulatedFob:
@@ -246,7 +247,7 @@ def test_a_wrong_key_is_found_before_even_select(part: str) -> None:
     card = fob()
     attempt = Attempt(card, keys=msgspec.structs.replace(KEYS[128], kcv=kcv))
     attempt.failed(KeyCheckError)
-    assert attempt.words == ["CA", "Identified", "NeedLease"]
+    assert attempt.words == ["CA", "Identified", "WantLease", "NeedLease"]
     assert (attempt.state.stage, attempt.state.touched) == (Stage.FETCH_KEYS, NONE)
 
 
@@ -289,7 +290,7 @@ def test_what_the_card_does_not_announce_is_an_error_before_external_authenticat
 def test_too_many_blocks_are_refused_before_anything_is_sent_for_them() -> None:
     attempt = Attempt(fob(), CardProfile(block_size=6))
     assert "256 is the most" in str(attempt.failed(SourceError))
-    assert attempt.words == ["CA", "Identified", "NeedLease"]
+    assert attempt.words == ["CA", "Identified", "WantLease", "NeedLease"]
     assert attempt.path.slots == []
 
 
@@ -314,6 +315,44 @@ def test_what_goes_wrong_beside_the_card_stops_the_commands(failing: str, sent: 
     assert len(attempt.exchanges) == sent
     assert attempt.state.touched is (PARTIAL if failing == "LAST_SENT" else NONE)
     attempt.require_secrets_forgotten()
+
+
+# ------------------------------------------------------------------- a lease on its way
+
+
+def test_a_lease_on_its_way_is_waited_for_after_initialize_update() -> None:
+    attempt = Attempt(fob(), on_its_way=True).passed()
+    begun = ["CA", "Identified", "WantLease", "A4", "50", "NeedLease", "82"]
+    assert attempt.words == [*begun, *STORE, "DB", "DB"]
+    attempt.require_secrets_forgotten()
+
+
+@pytest.mark.parametrize("standing", [PARTIAL, UNKNOWN])
+def test_only_a_unit_in_doubt_waits_for_it_before(standing: Touched) -> None:
+    attempt = Attempt(fob(), standing=standing, on_its_way=True).run()
+    wanted = any(isinstance(effect, WantLease) for effect in attempt.effects)
+    assert wanted is (standing is PARTIAL)
+    assert attempt.words[2] == ("WantLease" if standing is PARTIAL else "NeedLease")
+
+
+def test_who_is_known_by_a_session_has_nothing_to_hide_a_lease_behind() -> None:
+    attempt = Attempt(fob(key_diversification_data=bytes(range(10))), KDD, on_its_way=True).passed()
+    assert not any(isinstance(effect, WantLease) for effect in attempt.effects)
+    assert attempt.words[:4] == ["A4", "50", "Identified", "NeedLease"]
+
+
+def test_who_is_known_by_a_session_and_in_doubt_is_written_down_late() -> None:
+    known = fob(key_diversification_data=bytes(range(10)))
+    attempt = Attempt(known, KDD, standing=UNKNOWN).run()
+    assert attempt.words == ["A4", "50", "Identified", "NeedLease", "BEGUN"]
+
+
+@pytest.mark.parametrize("at", [2, 3])
+def test_a_card_that_fails_while_it_is_on_its_way_needs_no_lease(at: int) -> None:
+    attempt = Attempt(fob(), forged={at: b"\x6a\x82"}, on_its_way=True)
+    attempt.failed(StatusWordError)
+    assert "NeedLease" not in attempt.words
+    assert attempt.state.touched is NONE
 
 
 # ----------------------------------------------------------------------- the card challenge

@@ -37,7 +37,7 @@ from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import make_source
 from kfasync.station.states import FOLLOWS, RESULTS, WORKING, LaneState
-from kfasync.station.station import Station, followers
+from kfasync.station.station import Station, fetches, followers
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of hanging
@@ -190,6 +190,7 @@ async def open_desk(
                 source=source,
                 ledger=ledger,
                 sender=sender,
+                fetches=fetches(source, sender, roster, ledger),
                 followers=followers(AuditLog.open(directory, ledger), sender, notice),
                 roster=roster,
                 tell=tell,
