@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from kfasync.contracts.klms_problems import Problem
 from kfasync.core.flow import Provisioning
 from kfasync.core.status import StatusWord
 from kfasync.errors import (
@@ -79,6 +80,8 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
     if isinstance(error, KlmsError):
         # A server newer than this may have codes, and words for them, that are in no table here.
         verdict = replace(verdict, cause=error.code, operator_action=error.operator_action)
+        if error.code == Problem.UNIT_LEASED_ELSEWHERE.code:
+            verdict = replace(verdict, lane=LaneRule.GOES_ON)  # it is about this fob alone
     if error.retryable:
         verdict = replace(verdict, disposition=_resume(attempt.touched), lane=LaneRule.GOES_ON)
     return verdict

@@ -117,6 +117,9 @@ def test_what_a_key_server_says_is_the_cause_and_what_the_operator_reads() -> No
     assert (verdict.cause, verdict.message) == ("pool-empty", "no content")
     assert verdict.operator_action == "Stop."
     assert verdict.exit_code == 3
+    assert verdict.lane is TWO
+    of_this_fob = KlmsError("unit-leased-elsewhere", "another station has it", "Aside.")
+    assert judge(ended(FETCH, NONE), of_this_fob).lane is ON
 
 
 OUTCOMES = {
