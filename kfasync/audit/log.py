@@ -6,6 +6,7 @@ is gone is written again.
 """
 
 import datetime
+import errno
 import json
 import os
 import threading
@@ -129,7 +130,8 @@ class AuditLog:
         self._mark = mark
 
     def _cannot_be_written(self, error: OSError) -> LedgerError:
-        return LedgerError(f"audit log {self._path} cannot be written ({error.strerror})")
+        way_out = "; make room on its disk" if error.errno == errno.ENOSPC else ""
+        return LedgerError(f"audit log {self._path} cannot be written ({error.strerror}){way_out}")
 
     def _repair(self) -> str | None:
         """Cut off a line that a crash left half-written; the attempt of the last whole one."""

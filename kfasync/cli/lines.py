@@ -1,5 +1,7 @@
 """A line for everything that an operator has to know: for a pipe, and for a plain terminal."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -66,6 +68,29 @@ class Lines:
         before, _ = self._last.get(event.slot, (LaneState.READER_FAULT, ""))
         back = before is LaneState.READER_FAULT and event.state is LaneState.EMPTY
         return event.state in _TOLD or back
+
+
+class Output:
+    """Standard output, which may go away while the station goes on."""
+
+    def __init__(self) -> None:
+        self._gone = False
+
+    def write(self, line: str) -> None:
+        """Print a line; when nobody reads it any more, that is said once."""
+        if self._gone:
+            return
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            self._gone = True
+            # What is in its buffer would be an error once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(
+                f"kfasync: standard output cannot be written ({error.strerror}); nothing more is "
+                "shown, and the station goes on",
+                file=sys.stderr,
+            )
 
 
 def result(state: LaneState, record: AttemptRecord, words: Words) -> str:

@@ -1,6 +1,5 @@
 """``kfasync run``: the station, all day and on all its readers."""
 
-import os
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli import keyboard, signals
 from kfasync.cli.keyboard import ResumePrompt
-from kfasync.cli.lines import Lines
+from kfasync.cli.lines import Lines, Output
 from kfasync.cli.logbook import Logbook
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
@@ -23,7 +22,7 @@ from kfasync.cli.shift import Shift
 from kfasync.cli.systemd import ServiceManager
 from kfasync.cli.words import Words, words_of
 from kfasync.contracts.cards import Readers
-from kfasync.errors import ConfigError, LaneError
+from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
 from kfasync.station.config import SIMULATED, LoadedConfig, ProviderSection, load
 from kfasync.station.control import Answer, LaneLine, Request, serve
@@ -32,6 +31,7 @@ from kfasync.station.feed import Entry, Feed
 from kfasync.station.quota import Tally
 from kfasync.station.rehearsal import Understudy
 from kfasync.station.setup import data_directory
+from kfasync.station.slots import answers_to
 from kfasync.station.states import WORKING
 from kfasync.station.station import Station, open_station
 
@@ -106,29 +106,6 @@ def view(shift: Shift, words: Words) -> Lines | Screen:
     return Lines(Output().write, words)
 
 
-class Output:
-    """Standard output, which may go away while the station goes on."""
-
-    def __init__(self) -> None:
-        self._gone = False
-
-    def write(self, line: str) -> None:
-        """Print a line; when nobody reads it any more, that is said once."""
-        if self._gone:
-            return
-        try:
-            print(line, flush=True)
-        except OSError as error:
-            self._gone = True
-            # What is in its buffer would be an error once more at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            print(
-                f"kfasync: standard output cannot be written ({error.strerror}); nothing more is "
-                "shown, and the station goes on",
-                file=sys.stderr,
-            )
-
-
 def unfinished(station: Station) -> list[str]:
     """What is to be said of each fob that is half written."""
     return [
@@ -190,7 +167,10 @@ class Shop:
             station = await parts.enter_async_context(
                 open_station(self._loaded, readers, self._tell, self._feed.publish)
             )
-            for sentence in unfinished(station):
+            for sentence in [
+                *unfinished(station),
+                *await to_thread.run_sync(self._missing, readers),
+            ]:
                 self._view.note(sentence)
             with self._work:
                 async with (
@@ -219,6 +199,20 @@ class Shop:
             self._loaded, self._names, parts.enter_context(sample_keys(self._loaded))
         )
         return self._understudy.readers
+
+    def _missing(self, readers: Readers) -> list[str]:
+        """What is said at the start of readers that are not there yet; blocks."""
+        try:
+            there = readers.names()
+        except ReaderError as error:
+            return [f"waiting for readers: {error}"]
+        if not there:
+            return [f"waiting for readers: {self._words.no_reader}"]
+        return [
+            f"waiting for reader {name}; there are: {', '.join(there)}"
+            for name in self._names
+            if not any(answers_to(reader, name) for reader in there)
+        ]
 
     # ------------------------------------------------------------------ what is told
 

@@ -200,7 +200,9 @@ class Store:
 
 def _error(path: Path, error: sqlite3.Error) -> LedgerError:
     """The driver's error in our words."""
-    return LedgerError(f"the ledger {path} cannot be used: {error}")
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    way_out = "; make room on its disk, then go on" if full else ""
+    return LedgerError(f"the ledger {path} cannot be used: {error}{way_out}")
 
 
 class _Work(Generic[T]):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kfasync.sim.pcscd import PrivatePcscd
+from kfasync.sim.pcscd import SOCKET_VARIABLE, PrivatePcscd
 from tests.cli.stations import PATIENCE_S, Running, write_simulated
 from tests.cli.terminal import Run
 from tests.pcscd.floor import kfasync
@@ -114,6 +114,28 @@ def test_real_readers_are_all_taken(run: Run, config: Path, pcscd: PrivatePcscd)
         for name in pcscd.reader_names:
             station.until(f"reader {name} is here")
         station.signal(signal.SIGTERM)
+        assert station.ended() == 0
+
+
+def test_a_reader_that_is_not_there_is_waited_for_and_named(
+    run: Run, config: Path, pcscd: PrivatePcscd
+) -> None:
+    lane = '\n[[lane]]\nreader = "ACS ACR1252"\n'
+    config.write_text(config.read_text("utf-8") + lane, "utf-8")
+    with Running(config) as station:
+        line = station.until("waiting for reader ACS ACR1252; there are: ")
+        assert pcscd.reader_names[0] in line
+        station.signal(signal.SIGTERM)
+        assert station.ended() == 0
+
+
+def test_without_pcscd_it_says_what_it_waits_for(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SOCKET_VARIABLE, "/nonexistent/pcscd.comm")
+    with Running(config) as station:
+        station.until("waiting for readers: PC/SC does not answer")
+        station.signal(signal.SIGINT)
         assert station.ended() == 0
 
 

@@ -233,3 +233,11 @@ def test_a_fob_costs_three_flushes_and_a_claim_none(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.split() == ["0", "1", "1", "1"]
+
+
+def test_a_full_disk_is_told_with_the_way_out(store: Store) -> None:
+    # As SQLite says it of a disk: no page more.
+    store._connection.execute("PRAGMA max_page_count = 1")
+    store.write(insert(0))
+    with pytest.raises(LedgerError, match="disk is full; make room on its disk, then go on"):
+        store.write(lambda session: session.plain("CREATE TABLE more (n INTEGER)"))
