@@ -99,6 +99,7 @@ class KlmsSource:
         self._deadline_s = deadline_s
         self._warnings = Warnings(tell)
         self._opened: _Opened | None = None
+        self._unadopted: dict[str, str] = {}  # key of each lease that the ledger does not have
 
     async def open(self) -> None:
         """Read certificates and journal, and hand back what an earlier run left behind.
@@ -178,6 +179,7 @@ class KlmsSource:
         lease = msgspec.structs.replace(parcel.lease, fence=uuid.uuid4().hex)
         # First, and on the disk: what is burned later must not be handed back by the next run.
         self._parts.journal.finish(parcel.key)
+        self._unadopted.pop(lease.lease_id, None)
         self._register.adopt(
             lease.unit,
             lease.fence,
@@ -202,6 +204,10 @@ class KlmsSource:
             )
         except (TrustError, KlmsError) as error:
             raise SourceUnavailableError(str(error)) from error
+        for end in ends:
+            # Fetched and never adopted, for the attempt had ended by then: now it is over.
+            if (key := self._unadopted.pop(end.lease_id, None)) is not None:
+                await anyio.to_thread.run_sync(self._parts.journal.finish, key)
         await self._parts.pending.hand_back_all(until_s, older_than_s=LEFT_S)
         return [None if one.problem is None else self._refused(one.problem) for one in answer.ends]
 
@@ -233,6 +239,7 @@ class KlmsSource:
             secrets=opened.secrets,
             expires_at_s=expires_at_s,
         )
+        self._unadopted[lease.lease_id] = fetch.key
         return _Fetched(unit, lease, fetch.key, opened.point)
 
     def _refused(self, problem: ProblemDetails) -> SourceError:

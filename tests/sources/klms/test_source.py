@@ -127,6 +127,18 @@ async def test_what_was_asked_for_before_a_kill_is_handed_back_at_the_start(
     assert left(tmp_path) == 0
 
 
+async def test_what_was_never_adopted_is_over_when_its_end_was_told(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    before = counts(server)
+    async with opened(of(server), server.pki, tmp_path) as source:
+        parcel = await source.fetch(unit(705))
+        assert parcel.lease is not None
+        assert list(await source.tell([end(parcel.lease, EndKind.ABORT, Touched.NONE)])) == [None]
+    assert counts(server) == before
+    assert left(tmp_path) == 0
+
+
 async def test_content_that_the_ledger_refuses_is_not_handed_back_twice(
     server: ServerProcess, tmp_path: Path
 ) -> None:
@@ -199,8 +211,9 @@ async def test_a_key_of_an_earlier_run_whose_lease_has_ended_costs_a_request(
     async with opened(of(server), server.pki, tmp_path) as source:
         parcel = await source.fetch(unit(760))
         assert parcel.lease is not None
+        (fetch,) = source._parts.journal._open.values()
         await source.tell([end(parcel.lease, EndKind.ABORT, Touched.NONE)])
-        source._parts.pending.keep(source._parts.journal._open[parcel.key])  # type: ignore[attr-defined]
+        source._parts.pending.keep(fetch)
         again = await source.fetch(unit(760))
         assert again.lease is not None
         assert again.lease.lease_id != parcel.lease.lease_id
