@@ -94,7 +94,6 @@ attempt = sa.Table(
     sa.Column("reader", sa.Text, nullable=False),
     sa.Column("started", sa.Text, nullable=False),
     sqlite_strict=True,
-    sqlite_with_rowid=False,
 )
 
 # What the source of the content has still to hear. A row goes when the source has acknowledged
