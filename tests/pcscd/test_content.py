@@ -19,7 +19,7 @@ from tests.pcscd.floor import (
     sample_keys,
     write_provider_config,
 )
-from tests.station.desks import BLOCK_5, uid
+from tests.station.desks import BLOCK_5, INITIALIZE_UPDATE, uid
 from tests.station.test_content import SAME, certify, make_same
 from tests.station.test_recovery import holds
 
@@ -62,7 +62,8 @@ def test_the_same_from_a_library(tmp_path: Path, serve: Serve) -> None:
     passed, refused = serve(config, first), serve(config, second)
     assert (passed["disposition"], refused["outcome"]) == ("pass", "error"), passed["message"]
     assert "HOST0002 has the key and IRK of container HOST0001" in refused["message"]
-    assert (second.stored, len(second.log)) == ({}, 1)  # asked for its UID, and no more
+    # Asked who it is and for a session, and no more.
+    assert (second.stored, len(second.log)) == ({}, INITIALIZE_UPDATE)
 
 
 def test_content_that_changed_under_its_name(tmp_path: Path, serve: Serve) -> None:

@@ -11,7 +11,7 @@ from kfasync.station import sender, station
 from kfasync.station.config import LoadedConfig, load
 from tests.native_build import PROVIDERS, library, reference_parts
 from tests.pcscd.floor import write_provider_config
-from tests.station.desks import BLOCK_5, Floor, floor
+from tests.station.desks import BLOCK_5, EXTERNAL_AUTHENTICATE, Floor, floor
 
 pytestmark = pytest.mark.anyio
 
@@ -136,7 +136,8 @@ async def test_a_fob_that_comes_back_at_once_keeps_its_content(
     """Its first end, "abort, untouched", must not free what the second attempt writes."""
     ear.be("away")
     async with floor(loaded) as place:
-        fob = place.fobs.faulty(FaultKind.TORN_BEFORE, 2)  # at SELECT, before anything is burned
+        # With a lease, and before anything is burned.
+        fob = place.fobs.faulty(FaultKind.TORN_BEFORE, EXTERNAL_AUTHENTICATE)
         first = await place.serve("A", fob)
         assert first.disposition == "retry"
         second = await place.serve("A", fob)
