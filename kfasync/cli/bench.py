@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-from kfasync.bench import crypto as crypto_bench
-from kfasync.bench.report import as_json, as_text
-from kfasync.bench.slide import chart
 from kfasync.cli.pipeline import pipeline
 from kfasync.errors import ConfigError
 
@@ -28,6 +25,11 @@ def crypto(
     ] = None,
 ) -> None:
     """SCP03 of one fob on every crypto path, how near C comes to the floor, and who is faster."""
+    # Here, for every other command would wait a fifth of a second for the peers' packages.
+    from kfasync.bench import crypto as crypto_bench
+    from kfasync.bench.report import as_json, as_text
+    from kfasync.bench.slide import chart
+
     if svg is not None and not svg.parent.is_dir():
         # Said before the machine is busy for twenty seconds.
         raise ConfigError("", f"{svg}: there is no directory {svg.parent}")
