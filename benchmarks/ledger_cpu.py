@@ -55,7 +55,7 @@ def finish(ledger: Any, of: Lease, attempt: str) -> None:
         from kfasync.ledger.attempts import Ending
     except ImportError:
         try:
-            from kfasync.ledger.ledger import Ending  # type: ignore[attr-defined]
+            from kfasync.ledger.ledger import Ending  # type: ignore[attr-defined]  # where it was
         except ImportError:
             ledger.finish(attempt, RECORD, **ending)
             return

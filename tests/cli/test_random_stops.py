@@ -11,7 +11,7 @@ import pytest
 from tests.cli.stations import Running, write_simulated
 from tests.station.desks import sql
 
-STOPS = int(os.environ.get("RUN_STOPS", "2"))  # of each loop
+STOPS = int(os.environ.get("RUN_STOPS", "4"))  # of each loop
 SECONDS_MAX = 2.0
 MADE_A_STOP = 25  # containers: more than four lanes use up by then
 

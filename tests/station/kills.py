@@ -105,7 +105,7 @@ def _station(connection: Connection, config: str, atr: bytes, last: int) -> None
 
     async def work() -> str:
         readers = SimulatedReaders(["A"])
-        readers.place("A", DistantFob(connection, atr))  # type: ignore[arg-type]
+        readers.place("A", DistantFob(connection, atr))  # type: ignore[arg-type]  # all that a reader uses of it
         async with open_station(load(Path(config)), readers, lambda event: None) as station:
             conclusion = await station.provision("A", PATIENCE_S)
         if isinstance(conclusion, Exception):
