@@ -4,7 +4,8 @@
 
 For 10^2, 10^3 ... containers: the first start, which writes them to the ledger, and the next one,
 which finds nothing new. For as many records: a start after the audit file was removed, which
-writes it again. Each in a process of its own; the memory is the peak of that process.
+writes it again, with the containers and without them. Each in a process of its own; the memory
+is the peak of that process.
 """
 
 import argparse
@@ -49,7 +50,8 @@ def start(directory: Path) -> dict[str, float]:
     AuditLog.open(directory / "var", ledger)
     figures["log"] = time.perf_counter() - began
     began = time.perf_counter()
-    ledger.offer(scan(directory / "containers"))
+    if (directory / "containers").exists():
+        ledger.offer(scan(directory / "containers"))
     figures["containers"] = time.perf_counter() - began
     ledger.close()
     figures["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -83,9 +85,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="kfasync-history-") as name:
             directory = Path(name)
             fill(directory, count)
-            for kind in ("first, no audit file", "next", "audit file removed"):
-                if kind == "audit file removed":
+            for kind in (
+                "first, no audit file",
+                "next",
+                "audit file removed",
+                "the same, records only",
+            ):
+                if kind.startswith(("audit", "the same")):
                     (directory / "var" / "audit.jsonl").unlink()
+                if kind.endswith("only"):
+                    (directory / "containers").rename(directory / "elsewhere")
                 one = started(directory)
                 print(
                     f"{count:>8} {kind:<24} {one['ledger']:>9.3f} {one['log']:>9.3f} "
