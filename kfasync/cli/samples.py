@@ -10,7 +10,7 @@ from kfasync.crypto.heap import HeapVault
 from kfasync.errors import ConfigError
 from kfasync.klms.config import load
 from kfasync.klms.depot import open_kdf3
-from kfasync.model import KeySet, Touched, Unit
+from kfasync.model import KeySet, Touched
 from kfasync.sim.fob import CONTACTLESS_ATR
 from kfasync.sources.provider.host import ProviderHost
 from kfasync.station.config import KlmsSection, LoadedConfig, ProviderSection
@@ -62,8 +62,7 @@ def _of_a_library(
     )
 
     def keys_of(uid: bytes) -> KeySet:
-        unit = Unit(uid, card.pad(uid), CONTACTLESS_ATR, bytes.fromhex(card.aid), card.name)
-        slip, unpacked = host.lease(unit, vault)
+        slip, unpacked = host.lease(card.unit(uid, CONTACTLESS_ATR), vault)
         host.abort(slip.lease_id, Touched.NONE)
         return unpacked.keys
 

@@ -98,11 +98,16 @@ class Source(Protocol):
         """Let go of it; may be called again."""
         ...
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         """The slow part: content and keys for a unit, which the ledger does not know of yet.
 
         Of a source that is not remote the parcel is empty, and need not be fetched. The same
-        content again while the unit's turn is open. May run ahead of the fob.
+        content again while the unit's turn is open. May run ahead of the fob, whose ATR is not
+        known then.
+
+        Args:
+            ttl_s: how long the lease should be good for, in seconds; None leaves it to the source,
+                which may give less in any case.
 
         Raises:
             SourceError: there is none, or what there is is wrong.

@@ -197,8 +197,7 @@ class Provisioning:
         return identity.from_cplc((yield from self._demand(identity.GET_CPLC)).data)
 
     def _identify(self, uid: bytes) -> Flow[Unit]:
-        profile = self._profile
-        self.unit = Unit(uid, profile.pad(uid), self._atr, bytes.fromhex(profile.aid), profile.name)
+        self.unit = self._profile.unit(uid, self._atr)
         standing: Standing = yield Identified(self.unit)
         self.touched, self._earlier = standing.touched, standing.earlier
         return self.unit

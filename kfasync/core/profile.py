@@ -5,7 +5,7 @@ import enum
 import msgspec
 
 from kfasync.core.apdu import CommandApdu
-from kfasync.model import Layout, Scp03Mode, SecurityLevel, StoreDataPlan
+from kfasync.model import Layout, Scp03Mode, SecurityLevel, StoreDataPlan, Unit
 
 UID_SIZE = 10  # of the JCOP UID, which key diversification works on
 BLOCK_SIZE_SEED = 245  # 255 of a short APDU, less the 8-byte MAC and two in reserve
@@ -133,6 +133,10 @@ class CardProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             p1=int(self.store_data_p1, 16),
             last_p1=int(self.store_data_last_p1, 16),
         )
+
+    def unit(self, uid: bytes, atr: bytes = b"") -> Unit:
+        """The applet on the fob of this UID; of one that has not come yet there is no ATR."""
+        return Unit(uid, self.pad(uid), atr, bytes.fromhex(self.aid), self.name)
 
     def pad(self, uid: bytes) -> bytes:
         """The UID as key diversification wants it."""

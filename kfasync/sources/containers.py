@@ -70,7 +70,7 @@ class ContainerSource:
     async def close(self) -> None:
         """Nothing is held; the static keys stay, for every fob has the same."""
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         """An empty parcel: which container it is, the pool decides when it is needed."""
         return Parcel(unit)
 

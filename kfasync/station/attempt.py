@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, assert_never
 
-import anyio
 import msgspec
 from anyio import from_thread
 
@@ -28,12 +27,27 @@ from kfasync.core.flow import (
 )
 from kfasync.errors import KfError, LeaseExpiredError, SourceUnavailableError
 from kfasync.ledger.attempts import Begun, Ending
-from kfasync.model import ContentState, Lease, Mark, Scp03Mode, SessionFacts, Stage, Standing, Unit
+from kfasync.model import (
+    ContentState,
+    Disposition,
+    Lease,
+    Mark,
+    Scp03Mode,
+    SessionFacts,
+    Stage,
+    Standing,
+    Unit,
+)
 from kfasync.station.desk import Desk
 from kfasync.station.fetches import Fetch
 from kfasync.station.journal import Journal
 from kfasync.station.policy import Verdict, judge, settle
 
+_WRITING = (
+    Stage.EXTERNAL_AUTHENTICATE,
+    Stage.PAYLOAD_DELIVERY,
+    Stage.LIFECYCLE_TRANSITION,
+)
 CHALLENGE_SIZE = {Scp03Mode.S8: 8, Scp03Mode.S16: 16}
 
 
@@ -125,6 +139,8 @@ class Attempt:
     def _exchange(self, exchange: Exchange) -> bytes:
         if exchange.interruptible:
             from_thread.check_cancelled()
+        if exchange.stage is Stage.EXTERNAL_AUTHENTICATE:
+            self._require_time()
         self._progress(self._name, self._state, exchange)
         began = time.monotonic_ns()
         answer = b""
@@ -168,23 +184,27 @@ class Attempt:
         while True:
             fetch, self._fetch = self._fetch, None
             try:
-                if fetch is not None:
-                    return from_thread.run(self._desk.fetches.take, fetch)
-                return from_thread.run(self._fetch_now, unit)
+                return from_thread.run(self._desk.fetches.take, unit, fetch)
             except SourceUnavailableError as error:
                 if not self._keep_waiting(self._name, self._state, error, tries):
                     raise
             tries += 1
             self._progress(self._name, self._state, None)
 
-    async def _fetch_now(self, unit: Unit) -> Parcel:
-        # Shielded: a lease that was asked for is waited for, and given back before the next
-        # command. On asyncio anyio never tells a task that begins in a scope cancelled before
-        # it, and its checkpoints spin for ever.
-        with anyio.CancelScope(shield=True):
-            await self._desk.sender.quiet(unit.uid)
-            parcel = await self._desk.source.fetch(unit)
-        return parcel  # noqa: RET504  # to a type checker a cancel scope may swallow errors
+    def _require_time(self) -> None:
+        """Before the first command that costs the card anything: a lease that lasts to the end.
+
+        It had enough when it was taken, but a session may have been slow to begin since then.
+        """
+        lease = self._state.lease
+        if lease is None or lease.expires_at_s is None:
+            return
+        left_s, wanted_s = lease.expires_at_s - time.monotonic(), self._desk.write_time.p99_s
+        if left_s < wanted_s:
+            raise LeaseExpiredError(
+                f"the lease of container {lease.content.fesn} has {max(left_s, 0.0):.1f} s left, "
+                f"and a fob takes up to {wanted_s:.1f} s to be written"
+            )
 
     def _write_down(self, lease: Lease, mark: Mark, facts: SessionFacts | None) -> None:
         expires = lease.expires_at_s
@@ -206,6 +226,10 @@ class Attempt:
             # is reserved for this UID may be that of another fob of the same UID.
             content = ContentState.FREE
         record = self._record(verdict)
+        if verdict.disposition is Disposition.PASS:
+            self._desk.write_time.add(
+                sum(one.took_us for one in record.stages if one.stage in _WRITING) / 1e6
+            )
         text = record.json()
         self._desk.ledger.finish(
             Ending(

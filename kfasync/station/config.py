@@ -23,6 +23,7 @@ from kfasync.model import KeyCheckValues, KeySet
 from kfasync.secret import Secret
 
 SIMULATED = "simulated"
+TTL_MIN_S = 3  # a lease that a fob may take 2 s of, with a second to come
 T = TypeVar("T")
 
 TEMPLATE = """\
@@ -76,7 +77,7 @@ dek = "1b988a47ac94632f7020734ca172eed8"
 # ca = "pki/ca.pem"               # of the server's certificate
 # certificate = "pki/EOL-01.pem"  # this station's; its subjectAltName names station.id
 # key = "pki/EOL-01.key"
-# ttl_s = 5                       # of a lease; default: what the server gives
+# ttl_s = 5                       # of a lease, 3 or more; default: what the server gives
 # deadline_s = 10.0               # for a lease with all its tries
 
 [crypto]
@@ -189,8 +190,8 @@ class KlmsSection(
             raise ValueError(
                 f"url {self.url!r} is not https://HOST or https://HOST:PORT and nothing more"
             )
-        if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_MAX_S:
-            raise ValueError(f"ttl_s {self.ttl_s} is not from 1 to {TTL_MAX_S}")
+        if self.ttl_s is not None and not TTL_MIN_S <= self.ttl_s <= TTL_MAX_S:
+            raise ValueError(f"ttl_s {self.ttl_s} is not from {TTL_MIN_S} to {TTL_MAX_S}")
         if not 0 < self.deadline_s <= 600:
             raise ValueError(f"deadline_s {self.deadline_s} is not above 0 and up to 600")
 

@@ -11,8 +11,10 @@ from kfasync.ledger.ledger import Ledger
 from kfasync.station.events import LaneEvent
 from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower
+from kfasync.station.prefetch import Prefetch
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
+from kfasync.station.writetime import WriteTime
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class Desk(msgspec.Struct, frozen=True):
     ledger: Ledger
     sender: Sender
     fetches: Fetches
+    prefetch: Prefetch
+    write_time: WriteTime
     followers: tuple[Follower, ...]
     roster: Roster
     tell: Callable[[LaneEvent], None]

@@ -38,19 +38,24 @@ class Roster:
             with self._lock:
                 del self._at[key]
 
+    def is_held(self, unit: Unit) -> bool:
+        """Whether a lane works on this unit at this moment."""
+        with self._lock:
+            return (unit.uid, unit.aid) in self._at
+
     def expect(self, unit: Unit) -> None:
-        """A lease for this unit is on its way."""
+        """A lease for this unit is on its way, or here for a fob to come."""
         with self._lock:
             self._expected[unit.uid] += 1
 
     def forget(self, unit: Unit) -> None:
-        """It has come."""
+        """It was taken, or is to be handed back."""
         with self._lock:
             self._expected[unit.uid] -= 1
             if not self._expected[unit.uid]:
                 del self._expected[unit.uid]
 
     def uids(self) -> frozenset[bytes]:
-        """The UIDs that are being worked on at this moment, or that a lease is on its way for."""
+        """Those that are worked on at this moment, or that a lease is on its way or here for."""
         with self._lock:
             return frozenset(uid for uid, _ in self._at) | self._expected.keys()

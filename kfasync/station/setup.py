@@ -16,6 +16,7 @@ from kfasync.station.config import (
     LoadedConfig,
     ProviderSection,
 )
+from kfasync.station.writetime import ASSUMED_S
 
 
 def data_directory(loaded: LoadedConfig) -> Path:
@@ -37,11 +38,14 @@ def make_source(
     path: CryptoPath,
     ledger: Ledger,
     warn: Callable[[str, str], None] = lambda topic, sentence: None,
+    *,
+    write_s: Callable[[], float] = lambda: ASSUMED_S,
 ) -> Source:
     """The configured source, which is not open yet.
 
     Args:
         warn: told what an operator should know of it: the topic, and a sentence or "".
+        write_s: how long a lease has to be good for when it arrives, in seconds.
 
     Raises:
         ConfigError: a static key of the configuration has another check value than it says.
@@ -85,6 +89,7 @@ def make_source(
                 path,
                 ttl_s=section.ttl_s,
                 deadline_s=section.deadline_s,
+                write_s=write_s,
                 tell=warn,
             )
 

@@ -1,7 +1,7 @@
 """A station: its lanes, what they share, and the news of the readers."""
 
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,11 +27,13 @@ from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower, Notice, Progress, ignore
 from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
+from kfasync.station.prefetch import Figures, Prefetch
 from kfasync.station.quota import Quota, Tally
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import data_directory, make_source, pool_directory
 from kfasync.station.slots import Slots
+from kfasync.station.writetime import WriteTime
 
 # A request costs a key server's client more than all that is in it, and no lane waits for an end.
 ENDS_LINGER_S = 0.75  # and at most a second late
@@ -77,6 +79,18 @@ class Station:
             None if remote else ledger.counts()[ContentState.FREE],
             sum(one.due for one in ledger.outbox.waiting()),
         )
+
+    def announce(self, uid: bytes) -> bool:
+        """A fob with this UID is to come: its lease is fetched ahead. On the event loop.
+
+        In the order of coming, as far as that is known; a fob that never comes, or is there
+        already, does no harm. False when more are announced than anybody could provision.
+        """
+        return self._desk.prefetch.announce(uid)
+
+    def prefetched(self) -> Figures:
+        """How the fetching ahead is getting on."""
+        return self._desk.prefetch.figures()
 
     def resume(self, slot: int) -> None:
         """A person says that a stopped lane goes on; on the event loop.
@@ -157,7 +171,8 @@ class Station:
             async with anyio.create_task_group() as tasks:
                 for follower in self._desk.followers:
                     tasks.start_soon(follower.run)
-                tasks.start_soon(self._desk.fetches.run)
+                await tasks.start(self._desk.fetches.run)
+                tasks.start_soon(self._desk.prefetch.run)
                 yield tasks
         finally:
             with anyio.CancelScope(shield=True):
@@ -253,8 +268,13 @@ async def _set_up(
     ledger = await to_thread.run_sync(Ledger.open, directory)
     parts.callback(ledger.close)
     audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
+    write_time = WriteTime()
     source = make_source(
-        loaded, path, ledger, lambda topic, why: notice(Notice(topic, why, warning=True))
+        loaded,
+        path,
+        ledger,
+        lambda topic, why: notice(Notice(topic, why, warning=True)),
+        write_s=lambda: write_time.p99_s,
     )
     parts.push_async_callback(_close, source)
     await source.open()
@@ -266,6 +286,8 @@ async def _set_up(
     await to_thread.run_sync(end_interrupted, ledger, config.station.id)
     roster = Roster()
     sender = Sender(source, ledger.outbox, roster)
+    following = followers(audit, sender, notice, tie)
+    fetching = fetches(source, sender, roster, ledger, write_time, following)
     return Desk(
         station=config.station.id,
         config_sha256=loaded.sha256,
@@ -275,16 +297,37 @@ async def _set_up(
         source=source,
         ledger=ledger,
         sender=sender,
-        fetches=fetches(source, sender, roster, ledger),
-        followers=followers(audit, sender, notice, tie),
+        fetches=fetching,
+        prefetch=Prefetch(fetching, write_time, config.card.unit),
+        write_time=write_time,
+        followers=following,
         roster=roster,
         tell=tell,
     )
 
 
-def fetches(source: Source, sender: Sender, roster: Roster, ledger: Ledger) -> Fetches:
+def fetches(
+    source: Source,
+    sender: Sender,
+    roster: Roster,
+    ledger: Ledger,
+    write_time: WriteTime,
+    following: Sequence[Follower],
+) -> Fetches:
     """The fetches of a station, which hand back through its outbox."""
-    return Fetches(source, sender, roster, lambda end: ledger.outbox.put(source.facts.pool, end))
+
+    def wake() -> None:
+        for follower in following:
+            follower.wake()
+
+    return Fetches(
+        source,
+        sender,
+        roster,
+        write_time,
+        lambda end: ledger.outbox.put(source.facts.pool, end),
+        wake,
+    )
 
 
 def fault(error: BaseException) -> str:

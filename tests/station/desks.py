@@ -33,11 +33,13 @@ from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice, ignore
 from kfasync.station.interrupted import end_interrupted
+from kfasync.station.prefetch import Prefetch
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import make_source
 from kfasync.station.states import FOLLOWS, RESULTS, WORKING, LaneState
 from kfasync.station.station import Station, fetches, followers
+from kfasync.station.writetime import WriteTime
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PATIENCE_S = 30.0  # nothing takes that long; what never comes fails instead of hanging
@@ -142,7 +144,7 @@ class ExpiringSource:
     async def close(self) -> None:
         await self._source.close()
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         return await self._source.fetch(unit)
 
     def adopt(self, parcel: Parcel) -> Lease:
@@ -181,6 +183,9 @@ async def open_desk(
         roster = Roster()
         sender = Sender(source, ledger.outbox, roster)
         try:
+            write_time = WriteTime()
+            following = followers(AuditLog.open(directory, ledger), sender, notice)
+            fetching = fetches(source, sender, roster, ledger, write_time, following)
             yield Desk(
                 station=config.station.id,
                 config_sha256=loaded.sha256,
@@ -190,8 +195,10 @@ async def open_desk(
                 source=source,
                 ledger=ledger,
                 sender=sender,
-                fetches=fetches(source, sender, roster, ledger),
-                followers=followers(AuditLog.open(directory, ledger), sender, notice),
+                fetches=fetching,
+                prefetch=Prefetch(fetching, write_time, config.card.unit),
+                write_time=write_time,
+                followers=following,
                 roster=roster,
                 tell=tell,
             )

@@ -31,6 +31,7 @@ from tests.station.desks import (
     FIRST,
     FIRST_BLOCK,
     GET_UID,
+    INITIALIZE_UPDATE,
     LAST_BLOCK,
     SECOND,
     ExpiringSource,
@@ -198,7 +199,7 @@ async def test_a_lease_that_ran_out_is_not_burned(tmp_path: Path) -> None:
         assert conclusion.record.cause == "LeaseExpiredError"
         assert (conclusion.record.disposition, conclusion.record.outcome) == ("retry", "incomplete")
         assert counts(desk) == {"FREE": 2}
-    assert len(fob.log) == EXTERNAL_AUTHENTICATE
+    assert len(fob.log) == INITIALIZE_UPDATE  # nothing that costs the card anything
 
 
 async def test_a_broken_container_is_set_aside_and_the_next_one_taken(tmp_path: Path) -> None:
@@ -348,7 +349,7 @@ class HearingSource(ExpiringSource):
         super().__init__(source)
         self.facts = msgspec.structs.replace(source.facts, pool="elsewhere", remote=True)
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         parcel = await super().fetch(unit)
         lease = await anyio.to_thread.run_sync(self._source.adopt, parcel)
         return Parcel(unit, msgspec.structs.replace(lease, lease_id="over there"))

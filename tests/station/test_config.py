@@ -135,7 +135,7 @@ def test_where_a_key_server_can_be(url: str) -> None:
                 "https://klöms",
             )
         ),
-        ("ca =", "ttl_s = 0\nca =", "source.ttl_s", 6, "ttl_s 0 is not from 1 to 3600"),
+        ("ca =", "ttl_s = 0\nca =", "source.ttl_s", 6, "ttl_s 0 is not from 3 to 3600"),
         ("ca =", "deadline_s = 0.0\nca =", "source.deadline_s", 6, "not above 0 and up to 600"),
         ("ca =", "pool = 1\nca =", "source.pool", 6, "known here: url, ca, certificate, key"),
         ('key = "E.key"\n', "", "source.key", 3, "missing required field `key`"),

@@ -50,7 +50,7 @@ class HeldSource:
     async def close(self) -> None:
         await self._source.close()
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         self.asked.append(unit)
         self._fetching.set()
         await self._free.wait()

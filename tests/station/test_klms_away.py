@@ -1,6 +1,6 @@
 """A key server that goes away and comes back: what had its lease passes, the rest waits.
 
-KLMS_AWAY_S says for how long, 3 s where it is not set; a lease is good for 2 s.
+KLMS_AWAY_S says for how long, 4 s where it is not set; a lease is good for 3 s.
 """
 
 import os
@@ -19,9 +19,9 @@ from tests.station.keyserver import books, keys_of_fob, loaded_station, make_klm
 
 pytestmark = pytest.mark.anyio
 
-AWAY_S = float(os.environ.get("KLMS_AWAY_S", "3"))
+AWAY_S = float(os.environ.get("KLMS_AWAY_S", "4"))
 CONTENTS = 5
-SHORT = {"[source]": "[source]\nttl_s = 2\ndeadline_s = 0.8"}
+SHORT = {"[source]": "[source]\nttl_s = 3\ndeadline_s = 0.8"}
 
 
 def fob(klms: Path, number: int) -> SimulatedFob:

@@ -234,7 +234,7 @@ FAULTS = {
     "wrong-suite": ("seal-broken", "the suite is another one than was asked for"),
     "truncated": ("seal-broken", "the key block was not sealed for this request"),
     "bit-flip": ("seal-broken", "the key block was not sealed for this request"),
-    "expired": ("LeaseExpiredError", "leases in a row had less than 1 s left when they arrived"),
+    "expired": ("LeaseExpiredError", "leases in a row had less than 2.0 s left when they arrived"),
     "huge": ("answer-malformed", "it is longer than 65536 bytes"),
 }
 

@@ -436,7 +436,7 @@ class AwaySource(ExpiringSource):
         self.facts = msgspec.structs.replace(source.facts, remote=True)
         self._left = times
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         if self._left:
             self._left -= 1
             raise SourceUnavailableError("the key server does not answer")

@@ -39,7 +39,7 @@ class Listener:
 
     async def close(self) -> None: ...
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         raise NotImplementedError
 
     def adopt(self, parcel: Parcel) -> Lease:

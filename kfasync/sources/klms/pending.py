@@ -47,13 +47,11 @@ class Pending:
         journal: FetchJournal,
         client: Client,
         station: str,
-        ttl_s: int | None,
         new_key: Callable[[], str],
     ) -> None:
         self._journal = journal
         self._client = client
         self._station = station
-        self._ttl_s = ttl_s
         self._new_key = new_key
         self._left: dict[tuple[str, str, str], _Left] = {}
         self._useless: dict[str, tuple[Fetch, str | None]] = {}
@@ -75,15 +73,24 @@ class Pending:
         return fetch, True
 
     async def ask(
-        self, fetch: Fetch, recipient: RecipientKey, until_s: float, atr: bytes = b""
+        self,
+        fetch: Fetch,
+        recipient: RecipientKey,
+        until_s: float,
+        *,
+        atr: bytes = b"",
+        ttl_s: int | None = None,
     ) -> Granted:
         """Send it, and again while that may help; when that fails, it is kept or over.
+
+        Args:
+            ttl_s: what is asked for; None leaves it to the server.
 
         Raises:
             as :meth:`Client.lease`
         """
         try:
-            return await self._send(fetch, recipient, until_s, atr)
+            return await self._send(fetch, recipient, until_s, atr, ttl_s)
         except (KlmsError, UnitError) as error:
             if _was_not_granted(error):
                 await self._over(fetch)
@@ -151,14 +158,19 @@ class Pending:
         return heard
 
     async def _send(
-        self, fetch: Fetch, recipient: RecipientKey, until_s: float, atr: bytes = b""
+        self,
+        fetch: Fetch,
+        recipient: RecipientKey,
+        until_s: float,
+        atr: bytes = b"",
+        ttl_s: int | None = None,
     ) -> Granted:
         request = LeaseRequest(
             unit=UnitName(uid=fetch.uid, aid=fetch.aid, atr=atr.hex().upper()),
             profile=fetch.profile,
             station=self._station,
             recipient=Recipient(SUITE, recipient.public),
-            ttl_s=self._ttl_s,
+            ttl_s=ttl_s,
         )
         return await self._client.lease(fetch.key, msgspec.json.encode(request), until_s)
 

@@ -48,8 +48,7 @@ from kfasync.sources.klms.seal import RecipientKey
 from kfasync.sources.klms.warnings import AWAY, CERTIFICATES, Warnings
 
 DEADLINE_S = 10.0  # for a lease with all its tries
-# A lease with less left than a fob takes is not begun with: 0.6 s over NFC, and slower readers.
-WRITE_S = 1.0
+WRITE_S = 2.0  # what a fob takes to be written, with some reserve: 0.6 s over NFC
 LEFT_S = 60.0  # a fob that has waited for that long is asked for anew
 LEASES_MAX = 3  # asked for in a row, each of which came too late
 
@@ -71,8 +70,9 @@ class KlmsSource:
         url: of the server, ``https`` and no path.
         files: of TLS; the certificate names the station.
         directory: for the fetch journal; held by the ledger's lock.
-        ttl_s: what is asked for; None leaves it to the server.
+        ttl_s: what is asked for, whatever a fetch would like; None leaves it to both.
         deadline_s: for one fetch with all its tries.
+        write_s: what a lease has to be good for when it arrives, in seconds.
         tell: told of what an operator should know: the topic, and a sentence or "".
     """
 
@@ -87,6 +87,7 @@ class KlmsSource:
         *,
         ttl_s: int | None = None,
         deadline_s: float = DEADLINE_S,
+        write_s: Callable[[], float] = lambda: WRITE_S,
         tell: Callable[[str, str], None] = lambda topic, sentence: None,
     ) -> None:
         self._url = url
@@ -97,6 +98,7 @@ class KlmsSource:
         self._path = path
         self._ttl_s = ttl_s
         self._deadline_s = deadline_s
+        self._write_s = write_s
         self._warnings = Warnings(tell)
         self._opened: _Opened | None = None
         self._unadopted: dict[str, str] = {}  # key of each lease that the ledger does not have
@@ -118,7 +120,7 @@ class KlmsSource:
             link.close()
             raise
         client = Client(self._url, link, Breaker(lambda reason: warnings.set(AWAY, reason)))
-        pending = Pending(journal, client, self._station, self._ttl_s, lambda: str(uuid.uuid4()))
+        pending = Pending(journal, client, self._station, lambda: str(uuid.uuid4()))
         self._opened = _Opened(link, client, journal, pending)
         await pending.hand_back_all(time.monotonic() + TRY_S)
 
@@ -133,7 +135,7 @@ class KlmsSource:
         """Which server, for the record."""
         return SourceFacts("klms", f"klms:{self._url}", self._url, VERSION, None, remote=True)
 
-    async def fetch(self, unit: Unit) -> Parcel:
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
         """Content and keys from the server, opened and checked.
 
         Raises:
@@ -149,7 +151,9 @@ class KlmsSource:
             fetch, new = await pending.begin(unit)
             recipient = RecipientKey()
             try:
-                granted = await pending.ask(fetch, recipient, until_s, unit.atr)
+                granted = await pending.ask(
+                    fetch, recipient, until_s, atr=unit.atr, ttl_s=self._ttl_s or ttl_s
+                )
             except KlmsError as error:
                 if error.code in _STALE and not new:
                     continue
@@ -162,8 +166,8 @@ class KlmsSource:
                 await pending.hand_back(fetch, granted.body, until_s)
                 raise
         raise LeaseExpiredError(
-            f"key server {self._url}: {LEASES_MAX} leases in a row had less than {WRITE_S:g} s "
-            "left when they arrived; have ttl_s and the network checked"
+            f"key server {self._url}: {LEASES_MAX} leases in a row had less than "
+            f"{self._write_s():.1f} s left when they arrived; have ttl_s and the network checked"
         )
 
     def adopt(self, parcel: Parcel) -> Lease:
@@ -227,7 +231,7 @@ class KlmsSource:
         answer = offer.answer
         self._warnings.compare_clocks(answer.server_time, datetime.datetime.now(datetime.UTC))
         expires_at_s = granted.sent_s + answer.ttl_s
-        if expires_at_s - time.monotonic() < WRITE_S:
+        if expires_at_s - time.monotonic() < self._write_s():
             raise LeaseExpiredError("too little of the lease is left")
         opened = open_offer(self._url, offer, recipient, unit.uid, self._station, self._path)
         lease = Lease(

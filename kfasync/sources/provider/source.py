@@ -96,8 +96,8 @@ class ProviderSource:
         """
         return self._host.counts()
 
-    async def fetch(self, unit: Unit) -> Parcel:
-        """Content and keys from the library.
+    async def fetch(self, unit: Unit, *, ttl_s: int | None = None) -> Parcel:
+        """Content and keys from the library, which says itself how long they are good for.
 
         Raises:
             SourceError: the library has none, or breaks its rules.

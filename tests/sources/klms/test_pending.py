@@ -36,7 +36,7 @@ async def pending_of(
     made = iter(keys)
     client = Client(of(server), link, Breaker(lambda reason: None))
     try:
-        yield Pending(journal, client, STATION, None, lambda: next(made, str(uuid.uuid4())))
+        yield Pending(journal, client, STATION, lambda: next(made, str(uuid.uuid4())))
     finally:
         link.close()
         journal.close()

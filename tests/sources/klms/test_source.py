@@ -189,7 +189,7 @@ async def test_an_answer_of_100_mb_is_refused_and_what_it_named_not_forgotten(
 async def test_a_lease_that_has_run_out_is_never_used(directory: Path, tmp_path: Path) -> None:
     with ServerProcess(directory, "--fault", "expired") as server:
         async with opened(of(server), server.pki, tmp_path) as source:
-            with pytest.raises(LeaseExpiredError, match=f"less than {WRITE_S:g} s left"):
+            with pytest.raises(LeaseExpiredError, match=f"less than {WRITE_S:.1f} s left"):
                 await source.fetch(unit(740))
         assert counts(server).leased == 0
     assert left(tmp_path) == 0
