@@ -21,13 +21,13 @@ from rich.console import Console
 
 from kfasync.bench.pipeline.run import Plan, furnish
 from kfasync.cli.screen import Screen
-from kfasync.cli.shift import Shift
 from kfasync.model import KeySet
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
 from kfasync.station.rehearsal import Operator
+from kfasync.station.shift import Shift
 from kfasync.station.station import open_station
 
 STEP = 1000

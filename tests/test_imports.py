@@ -60,8 +60,13 @@ ALLOWED = {
         "h11",
         "anyio",
     },
+    "kfasync.web": STATION | {"kfasync.web", "msgspec"},
+    "kfasync.web.server": STATION | {"kfasync.web", "msgspec", "uvicorn"},
+    "kfasync.web.doorman": STATION | {"kfasync.web", "starlette"},
+    "kfasync.web.app": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
+    "kfasync.cli.run": STATION | {"kfasync.cli", "kfasync.web", "anyio", "typer", "rich"},
     "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
     "kfasync.cli.samples": STATION | {"msgspec", "kfasync.klms"},

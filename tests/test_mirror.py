@@ -18,6 +18,7 @@ ELSEWHERE = {
     "station/desk.py": "station/test_station.py",  # one struct, which only stations make
     "station/setup.py": "station/test_station.py",  # one match, which only stations ask
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make
+    "web/view.py": "web/test_reporter.py",  # structs, which only the reporter makes
 }
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()

@@ -65,6 +65,9 @@ def _look(loaded: LoadedConfig) -> None:
             }
         case ContainersSection() as source:
             named = {"source.path": source.path, "source.certificates": source.certificates}
+    web = loaded.config.web
+    if web is not None and web.certificate is not None and web.key is not None:
+        named |= {"web.certificate": web.certificate, "web.key": web.key}
     for key, path in named.items():
         if not loaded.resolve(path).exists():
             raise ConfigError(key, f"{key}: there is nothing at {loaded.resolve(path)}")

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from kfasync.audit.record import AttemptRecord
-from kfasync.cli.words import ENGLISH, Words
 from kfasync.station.advice import key_of, sentence, verb
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
+from kfasync.station.words import ENGLISH, Words
 
 _TOLD = (LaneState.WAITING, LaneState.READER_FAULT, LaneState.STOPPED)
 

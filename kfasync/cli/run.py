@@ -18,9 +18,7 @@ from kfasync.cli.logbook import Logbook
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.cli.screen import Screen
-from kfasync.cli.shift import Shift
 from kfasync.cli.systemd import ServiceManager
-from kfasync.cli.words import Words, words_of
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
@@ -30,10 +28,13 @@ from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
 from kfasync.station.quota import Tally
 from kfasync.station.rehearsal import Understudy
-from kfasync.station.setup import data_directory
+from kfasync.station.setup import certificate_days, data_directory
+from kfasync.station.shift import Shift
 from kfasync.station.slots import answers_to
 from kfasync.station.states import WORKING
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import Station, Stock, open_station
+from kfasync.station.words import Words, words_of
+from kfasync.web.page import Page, open_page
 
 _STOPPED_CODE = 3  # no lane was left that could take a fob
 _FAILED_CODE = 1
@@ -134,6 +135,7 @@ class Shop:
         self._unfinished: list[str] = []
         self._logbook: Logbook | None = None
         self._manager = ServiceManager()
+        self._page: Page | None = None
 
     def log_to(self, path: Path, *, as_json: bool) -> None:
         """Keep a log of this run; ConfigError when it cannot be written."""
@@ -167,6 +169,12 @@ class Shop:
             station = await parts.enter_async_context(
                 open_station(self._loaded, readers, self._tell, self._feed.publish)
             )
+            # After the station, which has the data directory to itself by now.
+            self._page = parts.enter_context(
+                open_page(self._loaded, self._words.language, self._feed)
+            )
+            if self._page is not None:
+                self._view.note(self._words.page.format(self._page.url))
             for sentence in [
                 *unfinished(station),
                 *await to_thread.run_sync(self._missing, readers),
@@ -181,6 +189,7 @@ class Shop:
                 ):
                     self._manager.tell("READY=1")
                     tasks.start_soon(self._look_after, station)
+                    tasks.start_soon(self._type, station)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
                     tally = await station.run(tuple(self._names), fobs)
@@ -235,20 +244,32 @@ class Shop:
         print(f"kfasync: nothing is shown any more: {error}", file=sys.stderr)
 
     async def _look_after(self, station: Station) -> None:
-        """Keep the board's figures up to date, and take in what is typed at it."""
-        if isinstance(self._view, Lines):
+        """Keep the figures of board and page up to date."""
+        screen = self._view if isinstance(self._view, Screen) else None
+        if screen is None and self._page is None:
             return
-        screen = self._view
-        prompt = ResumePrompt(
-            lambda: [lane.slot for lane in station.lanes if lane.stopped],
-            lambda slot: self._resume(station, slot),
-            screen.show_prompt,
-        )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keyboard.watch, prompt.press)
-            while True:
-                screen.show_stock(await to_thread.run_sync(station.stock))
-                await anyio.sleep(_STOCK_S)
+        while True:
+            stock = await to_thread.run_sync(self._count, station)
+            if screen is not None:
+                screen.show_stock(stock)
+            await anyio.sleep(_STOCK_S)
+
+    def _count(self, station: Station) -> Stock:
+        """What is left; blocks."""
+        stock = station.stock()
+        if self._page is not None:
+            self._page.show_stock(stock, certificate_days(self._loaded))
+        return stock
+
+    async def _type(self, station: Station) -> None:
+        """Take in what is typed at the board."""
+        if isinstance(self._view, Screen):
+            prompt = ResumePrompt(
+                lambda: [lane.slot for lane in station.lanes if lane.stopped],
+                lambda slot: self._resume(station, slot),
+                self._view.show_prompt,
+            )
+            await keyboard.watch(prompt.press)
 
     def _resume(self, station: Station, slot: int) -> None:
         try:

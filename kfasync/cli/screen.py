@@ -13,13 +13,13 @@ from rich.live import Live
 from rich.text import Text
 
 from kfasync.cli.lines import advice, said
-from kfasync.cli.shift import Shift
-from kfasync.cli.words import ENGLISH, Words
 from kfasync.contracts.cards import News
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
+from kfasync.station.shift import Shift
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.station.station import Stock
+from kfasync.station.words import ENGLISH, Words
 
 _RESULTS_KEPT = 200  # more than any terminal has lines
 _NARROW, _WIDE = 60, 100  # columns from which on there is room for more

@@ -274,14 +274,22 @@ def verb(key: str) -> Do:
     return CATALOGUE.get(key, OTHERWISE).do
 
 
-def sentence(key: str, sw: str | None, message: str, action: str, language: Language) -> str:
-    """What happened and what to do, of one record, for the operator.
+def both(
+    key: str, sw: str | None, message: str, action: str, language: Language
+) -> tuple[str, str]:
+    """What happened, without full stop, and what to do, of one record, for the operator.
 
     In English it is what the record says; in another language what the catalogue says of the cause,
     with the status word. A cause that is not in it stays as the record has it.
     """
     row = advice_de.CATALOGUE.get(key)
     if language is Language.ENGLISH or row is None:
-        return f"{message}. {action}"
+        return message, action
     happened, action = row
-    return f"{happened} ({sw}). {action}" if sw else f"{happened}. {action}"
+    return (f"{happened} ({sw})" if sw else happened), action
+
+
+def sentence(key: str, sw: str | None, message: str, action: str, language: Language) -> str:
+    """Both of :func:`both` in one line."""
+    happened, action = both(key, sw, message, action, language)
+    return f"{happened}. {action}"

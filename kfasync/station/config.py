@@ -21,6 +21,7 @@ from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ConfigError
 from kfasync.model import KeyCheckValues, KeySet
 from kfasync.secret import Secret
+from kfasync.station.web import WebSection
 
 SIMULATED = "simulated"
 TTL_MIN_S = 3  # a lease that a fob may take 2 s of, with a second to come
@@ -83,6 +84,14 @@ dek = "1b988a47ac94632f7020734ca172eed8"
 [crypto]
 path = "auto"                     # "auto" "native" "cryptography" "pure"
 # locked_memory = "required"      # "preferred": the native path goes on without
+
+# [web]                           # the operator's page; without this section there is none
+# host = "127.0.0.1"              # an address that others can reach takes what is below
+# port = 8857
+# names = ["eol-01.example"]      # host names by which browsers call it, besides its address
+# certificate = "pki/page.pem"
+# key = "pki/page.key"
+# token = "..."                   # `openssl rand -hex 32`; the page is then at https://.../#token=...
 """
 
 
@@ -227,6 +236,7 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card: CardProfile = CardProfile()
     lane: tuple[LaneSection, ...] = ()
     crypto: CryptoSection = CryptoSection()
+    web: WebSection | None = None
 
     @classmethod
     def parse(cls, text: str, directory: Path, name: str) -> Self:

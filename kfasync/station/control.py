@@ -56,7 +56,7 @@ async def serve(directory: Path, answer: Callable[[Request], Answer]) -> AsyncIt
     if sys.platform == "win32":
         yield
         return
-    with _name(directory) as name:
+    with socket_name(directory, FILE_NAME) as name:
         listener = await anyio.create_unix_listener(name, mode=0o600)
     try:
         async with listener, anyio.create_task_group() as tasks:
@@ -98,7 +98,7 @@ def ask(directory: Path, request: Request) -> Answer:
     if sys.platform == "win32":
         raise NoStationError("on Windows a lane is resumed by its key on the board")
     try:
-        with socket.socket(socket.AF_UNIX) as connection, _name(directory) as name:
+        with socket.socket(socket.AF_UNIX) as connection, socket_name(directory, FILE_NAME) as name:
             connection.settimeout(_PATIENCE_S)
             connection.connect(name)
             connection.sendall(msgspec.json.encode(request) + b"\n")
@@ -120,14 +120,14 @@ def ask(directory: Path, request: Request) -> Answer:
 
 
 @contextmanager
-def _name(directory: Path) -> Iterator[str]:
-    """A name of the socket that is short enough: the system takes 107 bytes."""
-    path = str(directory / FILE_NAME)
+def socket_name(directory: Path, name: str) -> Iterator[str]:
+    """A name of that socket that is short enough while this is open: the system takes 107 bytes."""
+    path = str(directory / name)
     if len(os.fsencode(path)) < 100 or sys.platform != "linux":
         yield path
         return
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{FILE_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)

@@ -1,14 +1,15 @@
 """Which source a configuration asks for."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
 from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.sources import Source
-from kfasync.errors import ConfigError, KeyCheckError
+from kfasync.errors import ConfigError, KeyCheckError, TrustError
 from kfasync.ledger.ledger import Ledger
 from kfasync.sources.containers import ContainerSource
-from kfasync.sources.klms.credentials import Files
+from kfasync.sources.klms.credentials import Files, certificate_end
 from kfasync.sources.provider.source import ProviderSource
 from kfasync.station.config import (
     ContainersSection,
@@ -101,3 +102,19 @@ def files_of(section: KlmsSection, loaded: LoadedConfig) -> Files:
         certificate=loaded.resolve(section.certificate),
         key=loaded.resolve(section.key),
     )
+
+
+def certificate_days(loaded: LoadedConfig) -> int | None:
+    """Whole days until the station's certificate for the key server runs out; reads the file.
+
+    None without one, or when it cannot be read: what is wrong with it is the source's to say.
+    """
+    match loaded.config.source:
+        case KlmsSection() as section:
+            try:
+                ends = certificate_end(files_of(section, loaded))
+            except TrustError:
+                return None
+            return (ends - datetime.datetime.now(datetime.UTC)).days
+        case _:
+            return None

@@ -45,10 +45,12 @@ class Stock(msgspec.Struct, frozen=True):
     Attributes:
         content: containers that are free; None where somebody else keeps the pool.
         outbox: ends that the source has not heard yet.
+        unfinished: fobs that are half written and to be placed again.
     """
 
     content: int | None = None
     outbox: int = 0
+    unfinished: int = 0
 
 
 class Station:
@@ -78,6 +80,7 @@ class Station:
         return Stock(
             None if remote else ledger.counts()[ContentState.FREE],
             sum(one.due for one in ledger.outbox.waiting()),
+            len(ledger.unfinished()),
         )
 
     def announce(self, uid: bytes) -> bool:

@@ -29,11 +29,12 @@ class Running:
 
     Attributes:
         lines: printed so far.
+        process: the station's.
     """
 
     def __init__(self, config: Path, *options: str) -> None:
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "kfasync", "run", "--config", str(config), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -53,12 +54,12 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(PATIENCE_S)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def until(self, words: str) -> str:
         """The next line with these words in it."""
@@ -81,17 +82,17 @@ class Running:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        self._process.send_signal(number)
+        self.process.send_signal(number)
 
     def ended(self) -> int:
         """Wait for its end; the exit code."""
-        code = self._process.wait(PATIENCE_S)
+        code = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return code
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
             self._printed.put(self.lines[-1])
         self._printed.put(None)

@@ -3,12 +3,12 @@ from typing import Any
 
 from kfasync.audit.record import AttemptRecord, StageTime
 from kfasync.cli.lines import Lines
-from kfasync.cli.words import GERMAN
 from kfasync.contracts.cards import News
 from kfasync.model import Stage
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
+from kfasync.station.words import GERMAN
 
 
 def record(**changes: Any) -> AttemptRecord:

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from kfasync.audit.record import AttemptRecord
 from kfasync.cli.screen import Screen
-from kfasync.cli.shift import Shift
 from kfasync.contracts.cards import News
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
+from kfasync.station.shift import Shift
 from kfasync.station.states import LaneState
 from kfasync.station.station import Stock
 

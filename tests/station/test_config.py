@@ -24,6 +24,7 @@ from kfasync.station.config import (
     StationSection,
     load,
 )
+from kfasync.station.web import WebSection
 
 ENC = "8b4b8d7ec45dfa503a35f6df8f6bbdd9"
 MAC = "42fd95e83821260c5b90463af7996313"
@@ -70,8 +71,9 @@ def test_the_template_says_what_the_defaults_are() -> None:
 
 def test_what_the_template_comments_out_is_the_default_too() -> None:
     commented = rf"(?m)^# (?!(?:kcv|reader|{PROVIDER})\b)(\w+ = )"
-    assert len(re.findall(commented, TEMPLATE)) == 10
-    whole, plain = parse(re.sub(commented, r"\1", TEMPLATE)), parse(TEMPLATE)
+    text = TEMPLATE[: TEMPLATE.index("# [web]")]
+    assert len(re.findall(commented, text)) == 10
+    whole, plain = parse(re.sub(commented, r"\1", text)), parse(text)
     assert whole.station == plain.station
     assert whole.crypto == plain.crypto
     assert whole.card.plan == plain.card.plan
@@ -85,6 +87,18 @@ def test_the_template_shows_a_provider_with_its_defaults() -> None:
     assert parse(f'[station]\nid = "E"\n{block}'.replace('"..."', f'"{64 * "0"}"')).source == (
         ProviderSection("/opt/vendor/libprovider.so", 64 * "0")
     )
+
+
+def test_the_template_shows_a_page_with_its_defaults() -> None:
+    block = TEMPLATE[TEMPLATE.index("# [web]") :].replace("\n# ", "\n").removeprefix("# ")
+    web = parse(TEMPLATE + block.replace('"..."', f'"{64 * "0"}"')).web
+    assert web == WebSection(
+        names=("eol-01.example",),
+        certificate="pki/page.pem",
+        key="pki/page.key",
+        token=Secret(bytes(32)),
+    )
+    assert parse(TEMPLATE).web is None
 
 
 def test_the_template_shows_a_key_server_with_its_defaults() -> None:
@@ -254,7 +268,7 @@ WRONG = [
     (KCV, 'kcv = "000000" ', "source.keys.kcv", 35, "Expected `object"),
     ('path = "auto" ', 'path = "fast" ', "crypto.path", 55, "one of auto, native, native-"),
     ("[crypto]", "[crypto]\nx = 1", "crypto.x", 55, "known here: path"),
-    ("[crypto]", "[web]", "web", 54, "known here: station, source"),
+    ("[crypto]", "[wed]", "wed", 54, "known here: station, source"),
 ]
 
 

@@ -73,6 +73,11 @@ def read_credentials(files: Files) -> Credentials:
     )
 
 
+def certificate_end(files: Files) -> datetime.datetime:
+    """When the station's certificate runs out; TrustError when it cannot be read."""
+    return _certificate(files.certificate, "certificate of this station").not_valid_after_utc
+
+
 def require_station(credentials: Credentials, station: str, path: Path) -> None:
     """The certificate has to name this station, for that is what the server goes by.
 

@@ -1,4 +1,4 @@
-"""What the board and the lines say, in each language that the catalogue of advice has."""
+"""What the board, the lines and the page say, in each language that the catalogue of advice has."""
 
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ class Words:
     stop: str
     resume: str
     stopped: str
+    page: str
 
 
 ENGLISH = Words(
@@ -67,6 +68,7 @@ ENGLISH = Words(
     stop="Ctrl-C: stop",
     resume="r: resume a stopped lane",
     stopped="stopped",
+    page="the page is at {}",
 )
 
 GERMAN = Words(
@@ -110,6 +112,7 @@ GERMAN = Words(
     stop="Strg-C: anhalten",
     resume="r: angehaltene Bahn fortsetzen",
     stopped="angehalten",
+    page="die Seite ist unter {}",
 )
 
 

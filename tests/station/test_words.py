@@ -1,8 +1,8 @@
 import pytest
 
-from kfasync.cli.words import Words, words_of
 from kfasync.station.advice import Do, Language
 from kfasync.station.states import LaneState
+from kfasync.station.words import Words, words_of
 
 
 @pytest.mark.parametrize("language", Language)

@@ -1,8 +1,8 @@
 from typing import Any
 
 from kfasync.audit.record import AttemptRecord
-from kfasync.cli.shift import Shift
 from kfasync.station.events import LaneEvent
+from kfasync.station.shift import Shift
 from kfasync.station.states import LaneState
 
 

@@ -1,0 +1,67 @@
+"""What the page's process serves: the files of the page, its words, and its news."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kfasync.web.doorman import Doorman, knows_token
+from kfasync.web.settings import Settings
+from kfasync.web.stream import News, cursor_of, events
+from kfasync.web.words import words_of_page
+
+STATIC = Path(__file__).parent / "static"
+# Named one by one: nothing else of the machine is a file of the page.
+_FILES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    **{
+        f"/{name}": (name, "text/javascript; charset=utf-8")
+        for name in ("page.js", "tiles.js", "news.js", "tones.js")
+    },
+    **{
+        f"/{name}": (name, "font/woff2")
+        for name in ("barlow-condensed-500.woff2", "barlow-condensed-700.woff2")
+    },
+}
+
+
+def make_app(settings: Settings, news: News) -> ASGIApp:
+    """The application, behind its doorman."""
+    words = msgspec.json.encode(words_of_page(settings.language, settings.station))
+
+    async def stream(request: Request) -> Response:
+        if not knows_token(request.headers, settings.token_sha256):
+            return _no_token()
+        if news.full:
+            return PlainTextResponse("too many browsers\n", 503)
+        cursor = cursor_of(request.headers.get("last-event-id", ""))
+        return StreamingResponse(events(news, cursor), media_type="text/event-stream")
+
+    async def say(request: Request) -> Response:
+        return Response(words, media_type="application/json")
+
+    routes = [Route(path, _file(*what), methods=["GET"]) for path, what in _FILES.items()]
+    routes += [
+        Route("/events", stream, methods=["GET"]),
+        Route("/words", say, methods=["GET"]),
+    ]
+    return Doorman(Starlette(routes=routes), settings)
+
+
+def _file(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (STATIC / name).read_bytes()
+
+    async def serve(request: Request) -> Response:
+        return Response(content, headers={"content-type": kind})
+
+    return serve
+
+
+def _no_token() -> Response:
+    return PlainTextResponse("the token is missing or wrong\n", 401)

@@ -1,0 +1,66 @@
+"""The operator's page of a station, put together: what feeds it, and what keeps it alive."""
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+
+from kfasync.errors import ConfigError
+from kfasync.station.advice import Language
+from kfasync.station.config import LoadedConfig
+from kfasync.station.feed import Feed
+from kfasync.station.follower import Notice
+from kfasync.station.setup import data_directory
+from kfasync.station.station import Stock
+from kfasync.web.board import Board
+from kfasync.web.feeder import Feeder
+from kfasync.web.keeper import TOPIC, Keeper
+from kfasync.web.reporter import Reporter
+from kfasync.web.settings import listen, settings_of
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page that is served.
+
+    Attributes:
+        url: where it is.
+        show_stock: takes what is left, and the days left of the certificate.
+    """
+
+    url: str
+    show_stock: Callable[[Stock, int | None], None]
+
+
+@contextmanager
+def open_page(loaded: LoadedConfig, language: Language, feed: Feed) -> Iterator[Page | None]:
+    """Serve the page that the configuration asks for while the context is open; None without one.
+
+    Whatever becomes of its process, no lane is slower for it.
+
+    Raises:
+        ConfigError: it cannot be served there.
+    """
+    section = loaded.config.web
+    if section is None:
+        yield None
+        return
+    if sys.platform == "win32":
+        raise ConfigError("web", "[web] needs sockets that Windows does not have; leave it out")
+    directory = data_directory(loaded)
+    directory.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as parts:
+        listener = parts.enter_context(listen(section))
+        settings = settings_of(loaded, section, language, listener)
+        board = Board(secrets.token_hex(8))
+        reporter = Reporter(board, language)
+
+        def failed(error: Exception) -> None:
+            feed.publish(Notice(TOPIC, f"it shows nothing new any more: {error}", warning=True))
+
+        # The process last: it hears of the station's end from the feeder, and is waited for then.
+        keeper = Keeper(settings, feed.publish)
+        parts.enter_context(keeper)
+        parts.enter_context(Feeder(feed, board, reporter, directory, failed))
+        yield Page(settings.url, reporter.look)

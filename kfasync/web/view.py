@@ -1,0 +1,107 @@
+"""What the page is told: plain facts without a secret, from the station to every browser."""
+
+import msgspec
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What became of a fob, in the station's language.
+
+    Attributes:
+        do: what to do now, the value of a :class:`kfasync.station.advice.Do`.
+        code: the status word, or the name of the cause.
+    """
+
+    happened: str = ""
+    action: str = ""
+    do: str = ""
+    code: str = ""
+
+
+class Tile(msgspec.Struct, frozen=True, kw_only=True):
+    """How one lane stands.
+
+    Attributes:
+        seq: when that was told; see :class:`kfasync.web.board.Board`.
+        state: the value of a :class:`kfasync.station.states.LaneState`.
+        step, steps: commands sent so far, of how many; steps is 0 while nobody knows.
+        message: why, with a lane that waits, is stopped or has lost its reader.
+        words: with a result, for as long as it is shown.
+        there: whether the fob lies on the reader.
+        seen: whether a person has acknowledged the result.
+    """
+
+    seq: int = 0
+    slot: int
+    reader: str
+    state: str
+    uid: str = ""
+    fesn: str = ""
+    attempt: str = ""
+    step: int = 0
+    steps: int = 0
+    message: str = ""
+    words: Words = Words()
+    there: bool = False
+    seen: bool = False
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How one attempt ended; told once to each browser, and kept for those that were cut off."""
+
+    seq: int = 0
+    at: str
+    slot: int
+    state: str
+    uid: str
+    fesn: str
+    words: Words = Words()
+
+
+class Strip(msgspec.Struct, frozen=True, kw_only=True):
+    """The line's figures. None is for what is not known, and is not shown.
+
+    Attributes:
+        since: when the station was started, by which passed, failed and again are counted (UTC).
+        hour: fobs that have passed in the last hour.
+        takt_s: seconds from one passed fob to the next, all lanes together, of the last ones.
+        yield_all, yield_50: passed among the final results since the start, and of the last 50.
+        content: containers that are free, where this station keeps the pool.
+        content_h: hours that they last at the pace of the last hour.
+        source: whether the source answers.
+        certificate_d: days left of the station's certificate for the key server.
+        outbox: ends that the source has not heard yet.
+        open: fobs that are half written and to be placed again.
+        problems: what followers and sources have to say.
+    """
+
+    since: str = ""
+    passed: int = 0
+    failed: int = 0
+    again: int = 0
+    hour: int = 0
+    takt_s: float | None = None
+    yield_all: float | None = None
+    yield_50: float | None = None
+    content: int | None = None
+    content_h: float | None = None
+    source: bool = True
+    certificate_d: int | None = None
+    outbox: int = 0
+    open: int = 0
+    problems: tuple[str, ...] = ()
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed since a number, up to ``seq``.
+
+    Attributes:
+        epoch: names the run of the station that counts.
+        whole: it is everything: what was known before is forgotten.
+    """
+
+    epoch: str
+    seq: int
+    whole: bool = False
+    tiles: tuple[Tile, ...] = ()
+    results: tuple[Result, ...] = ()
+    strip: Strip | None = None

@@ -1,0 +1,100 @@
+"""``kfasync run`` with a page, as a process, seen through HTTP; in a browser in tests/web."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from kfasync.station.states import LaneState
+from tests.cli.stations import Running, write_simulated
+from tests.cli.terminal import Run
+from tests.station.desks import sql
+from tests.web.pages import Stream, ask
+
+
+def with_page(directory: Path, lanes: int, made: int, web: str = "port = 0") -> Path:
+    config = write_simulated(directory, lanes, made)
+    config.write_text(config.read_text("utf-8") + f"\n[web]\n{web}\n", "utf-8")
+    return config
+
+
+def url_of(station: Running) -> str:
+    return station.until("the page is at ").rpartition(" ")[2]
+
+
+def page_process(station: Running) -> int:
+    of = subprocess.run(
+        ["pgrep", "-P", str(station.process.pid), "-f", "kfasync.web"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(of.stdout)
+
+
+def test_the_page_shows_what_the_station_does_and_ends_with_it(tmp_path: Path) -> None:
+    with Running(with_page(tmp_path, lanes=2, made=40)) as station:
+        url = url_of(station)
+        with Stream(url) as stream:
+            stream.until(1, LaneState.WRITING)
+            while not (delta := stream.event()) or not delta.results or delta.strip is None:
+                pass
+            assert delta.strip.content is not None
+        child = page_process(station)
+        station.signal(signal.SIGTERM)
+        assert station.ended() == 0
+    assert not Path(f"/proc/{child}").exists()
+    assert sorted(name.name for name in (tmp_path / "var").glob("*.sock")) == []
+
+
+def test_a_page_that_is_stopped_and_then_killed_costs_no_fob(tmp_path: Path) -> None:
+    with Running(with_page(tmp_path, lanes=4, made=60), "--fobs", "40") as station:
+        url_of(station)
+        station.until("  PASS  ")
+        child = page_process(station)
+        os.kill(child, signal.SIGSTOP)
+        for _ in range(10):
+            station.until("  PASS  ")
+        os.kill(child, signal.SIGKILL)
+        assert station.ended() == 0
+        assert any("page: its process has ended (signal 9)" in line for line in station.lines)
+        passed = [line for line in station.lines if "  PASS  " in line]
+    assert len(passed) == 40
+    assert len(set(re.findall("1KM[0-9A-F]{5}", "\n".join(passed)))) == 40
+    rows = sql(tmp_path / "var", "SELECT count(*) FROM content WHERE state = 'CONSUMED'")
+    assert rows[0][0] == 40
+
+
+def test_on_another_address_without_tls_and_token_it_does_not_start(
+    run: Run, tmp_path: Path
+) -> None:
+    ended = run("run", "--config", with_page(tmp_path, 1, 1, 'host = "0.0.0.0"\nnames = ["x"]'))
+    assert ended.code == 2
+    assert "takes certificate, key and token" in ended.err
+    assert not (tmp_path / "var").exists()
+
+
+def test_an_address_that_is_taken_is_a_sentence_and_not_a_station_without_page(
+    run: Run, tmp_path: Path
+) -> None:
+    with Running(with_page(tmp_path, 1, 5)) as station:
+        port = url_of(station).rstrip("/").rpartition(":")[2]
+        other = tmp_path / "other"
+        other.mkdir()
+        ended = run("run", "--config", with_page(other, 1, 5, f"port = {port}"))
+        assert (ended.code, "cannot listen on 127.0.0.1" in ended.err) == (2, True)
+        assert ask(f"http://127.0.0.1:{port}", "/words").status == 200
+        station.signal(signal.SIGTERM)
+        assert station.ended() == 0
+
+
+def test_a_station_without_a_page_loads_nothing_of_a_server() -> None:
+    code = (
+        "import sys, kfasync.cli.app; "
+        "print(sorted({'starlette', 'uvicorn', 'asyncio'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "starlette" not in ended.stdout
+    assert "uvicorn" not in ended.stdout
