@@ -1,7 +1,8 @@
 """``kfasync run``: the station, all day and on all its readers."""
 
 import sys
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli import keyboard, signals
+from kfasync.cli.announced import AnnouncedFile, what_became
 from kfasync.cli.keyboard import ResumePrompt
 from kfasync.cli.lines import Lines, Output
 from kfasync.cli.logbook import Logbook
@@ -62,6 +64,12 @@ def run(
         Language | None,
         typer.Option(help="Of the board and of the advice; default: the configured one."),
     ] = None,
+    announce: Annotated[
+        Path | None,
+        typer.Option(
+            help="UIDs of fobs to come, one a line, in their order; - for standard input."
+        ),
+    ] = None,
     loop: LoopOption = Loop.ASYNCIO,
 ) -> None:
     """Work on all readers until SIGINT (Ctrl-C) or SIGTERM."""
@@ -71,7 +79,9 @@ def run(
     shop = Shop(loaded, names, words)
     if log is not None or log_json:
         shop.log_to(log or data_directory(loaded) / LOG_NAME, as_json=log_json)
-    raise typer.Exit(run_on(loop, shop.run, fobs))
+    with AnnouncedFile(announce) if announce is not None else nullcontext() as announced:
+        shop.announced = announced
+        raise typer.Exit(run_on(loop, shop.run, fobs))
 
 
 def lanes_of(loaded: LoadedConfig) -> list[str]:
@@ -121,9 +131,13 @@ class Shop:
 
     Args:
         names: of the readers; none for every reader that PC/SC sees.
+
+    Attributes:
+        announced: where the fobs to come are announced, if they are.
     """
 
     def __init__(self, loaded: LoadedConfig, names: list[str], words: Words) -> None:
+        self.announced: AnnouncedFile | None = None
         self._words = words
         self._loaded = loaded
         self._names = names
@@ -132,7 +146,7 @@ class Shop:
         self._view = view(self._shift, words)
         self._work: anyio.CancelScope  # made on the loop that runs this
         self._understudy: Understudy | None = None
-        self._unfinished: list[str] = []
+        self._left: list[str] = []  # what is said of it at the end
         self._logbook: Logbook | None = None
         self._manager = ServiceManager()
         self._page: Page | None = None
@@ -157,7 +171,7 @@ class Shop:
                 watching.enter_context(self._view)
                 watching.enter_context(self._feed.listener(self._hear, self._deaf))
                 code = await self._run(fobs)
-            for sentence in [*self._unfinished, self._what_was_done()]:
+            for sentence in [*self._left, self._what_was_done()]:
                 self._view.note(sentence)
             tasks.cancel_scope.cancel()
         return code
@@ -189,12 +203,18 @@ class Shop:
                 ):
                     self._manager.tell("READY=1")
                     tasks.start_soon(self._look_after, station)
-                    tasks.start_soon(self._type, station)
+                    if self.announced is None or not self.announced.is_stdin:
+                        tasks.start_soon(self._type, station)
+                    if self.announced is not None:
+                        announce = partial(self._announce, station)
+                        tasks.start_soon(self.announced.read, announce, self._view.note)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
                     tally = await station.run(tuple(self._names), fobs)
                     tasks.cancel_scope.cancel()
-            self._unfinished = unfinished(station)
+            self._left = unfinished(station)
+            if self.announced is not None:
+                self._left.append(what_became(station.prefetched()))
         if tally is None:
             return 0
         if tally.passed + tally.failed < (fobs or 0):
@@ -270,6 +290,12 @@ class Shop:
                 self._view.show_prompt,
             )
             await keyboard.watch(prompt.press)
+
+    def _announce(self, station: Station, uid: bytes) -> bool:
+        taken = station.announce(uid)
+        if taken and self._understudy is not None:
+            self._understudy.announce(uid)
+        return taken
 
     def _resume(self, station: Station, slot: int) -> None:
         try:

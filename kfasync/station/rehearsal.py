@@ -1,6 +1,7 @@
 """A rehearsal: a station on simulated readers, with somebody who places the fobs."""
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import anyio
@@ -76,7 +77,13 @@ class Understudy:
         self, loaded: LoadedConfig, names: Iterable[str], keys_of: Callable[[bytes], KeySet]
     ) -> None:
         self.readers = SimulatedReaders(names)
-        self._operator = Operator(self.readers, _endless(loaded, keys_of), stays=True)
+        self._announced: deque[bytes] = deque()
+        fobs = (new_fob(loaded, keys_of, uid) for uid in self._uids())
+        self._operator = Operator(self.readers, fobs, stays=True)
+
+    def announce(self, uid: bytes) -> None:
+        """A fob of this UID comes next, after those announced before."""
+        self._announced.append(uid)
 
     def see(self, event: LaneEvent) -> None:
         """A lane shows how it stands."""
@@ -88,10 +95,16 @@ class Understudy:
             for name in self.readers.names():
                 hands.start_soon(self._operator.work, name)
 
+    def _uids(self) -> Iterator[bytes]:
+        while True:
+            yield self._announced.popleft() if self._announced else b""
 
-def new_fob(loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet]) -> SimulatedFob:
-    """A fob as it comes from the factory, with a UID of its own, as slow as NFC."""
-    card, uid = loaded.config.card, b"\x04" + secrets.token_bytes(6)
+
+def new_fob(
+    loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet], uid: bytes = b""
+) -> SimulatedFob:
+    """A fob as it comes from the factory, with that UID or one of its own, as slow as NFC."""
+    card, uid = loaded.config.card, uid or b"\x04" + secrets.token_bytes(6)
     return SimulatedFob(
         uid=uid,
         keys=keys_of(uid),
@@ -100,11 +113,6 @@ def new_fob(loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet]) -> Simulat
         store_data_p1=(card.plan.p1, card.plan.last_p1),
         timing=NFC,
     )
-
-
-def _endless(loaded: LoadedConfig, keys_of: Callable[[bytes], KeySet]) -> Iterator[SimulatedFob]:
-    while True:
-        yield new_fob(loaded, keys_of)
 
 
 async def rehearse(
