@@ -17,6 +17,9 @@ const GLYPHS = {
   "reader-fault": "M7 3v5M17 3v5M5 8h14v4a7 7 0 0 1-14 0zM12 19v3M2 2l20 20",
   stopped: "M8 2h8l6 6v8l-6 6H8l-6-6V8zM8 12h8",
 };
+// Letters of a reason, from which on it takes smaller ones to fit.
+const LONG = 98;
+const LONGEST = 160;
 const SHAPES = [[1, 1], [2, 1], [2, 2], [3, 2], [3, 3], [4, 3], [4, 4]];
 
 export class Tiles {
@@ -123,6 +126,9 @@ class Tile {
     const said = [happened, action].filter(Boolean).join(". ");
     set(this.code, code ? `${code} ` : "");
     set(this.reason, lane.message || said || (lane.state === "empty" ? lane.reader : lane.fesn));
+    const letters = this.why.textContent.length;
+    this.why.classList.toggle("long", letters > LONG);
+    this.why.classList.toggle("longest", letters > LONGEST);
     this.progress.hidden = !["writing", "locking"].includes(lane.state);
     if (lane.steps) {
       this.progress.max = lane.steps;
