@@ -10,7 +10,7 @@ PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills lowest fixtures clean
+.PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills prefetch lowest fixtures clean
 
 demo:
 	@sh tools/setup.sh demo
@@ -59,6 +59,10 @@ fuzz-klms: setup
 # A station killed at every effect and every transaction, then the same fob and another one.
 kills: setup
 	KILLS_STRIDE=1 .venv/bin/python -m pytest -s tests/station/test_kills.py
+
+# Histories of fobs that are announced, come and do not come, beside the key server's own books.
+prefetch: setup
+	PREFETCH_EXAMPLES=500 .venv/bin/python -m pytest -s tests/station/test_prefetch_model.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup
