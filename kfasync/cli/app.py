@@ -1,56 +1,52 @@
 """The command line: what the commands are called, and what becomes of an error."""
 
+import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 import kfasync
-from kfasync.cli import (
-    bench,
-    config,
-    containers,
-    demo,
-    fob,
-    klms,
-    lanes,
-    ledger,
-    provider,
-    provision,
-    readers,
-    run,
-    selftest,
-)
 from kfasync.errors import KfError
 
-app = typer.Typer(
-    name="kfasync",
-    help="End-of-Line provisioning of NFC key fobs over GlobalPlatform SCP03.",
-    epilog="Exit codes: 0 pass, 1 the fob failed, 2 usage or configuration, "
-    "3 station or source not available, 4 reader or card link.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(demo.demo)
-app.command("self-test")(selftest.self_test)
-app.command()(provision.provision)
-app.command()(run.run)
-app.command()(readers.readers)
-for group, text in (
-    (containers.app, "Directories of fob content."),
-    (fob.app, "Simulated fobs."),
-    (config.app, "Configuration files."),
-    (provider.app, "The vendor's content-provider library."),
-    (lanes.app, "The lanes of a station that runs."),
-    (ledger.app, "What is issued and unfinished, and a person's word on it."),
-    (klms.app, "The reference key server."),
-    (bench.app, "What things cost on this machine."),
-):
-    app.add_typer(group, help=text)
+# A command's module is imported when it is called for: none waits for what only others need.
+_COMMANDS = ("demo", "self-test", "provision", "run", "readers")
+_GROUPS = {
+    "containers": "Directories of fob content.",
+    "fob": "Simulated fobs.",
+    "config": "Configuration files.",
+    "provider": "The vendor's content-provider library.",
+    "lanes": "The lanes of a station that runs.",
+    "ledger": "What is issued and unfinished, and a person's word on it.",
+    "klms": "The reference key server.",
+    "bench": "What things cost on this machine.",
+}
+_NAMES = (*_COMMANDS, *_GROUPS)
+
+
+def _command_line(names: Iterable[str]) -> Any:
+    """The command line with these commands, of those in `_NAMES`."""
+    app = typer.Typer(
+        name="kfasync",
+        help="End-of-Line provisioning of NFC key fobs over GlobalPlatform SCP03.",
+        epilog="Exit codes: 0 pass, 1 the fob failed, 2 usage or configuration, "
+        "3 station or source not available, 4 reader or card link.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name in names:
+        if name in _GROUPS:
+            module = importlib.import_module(f"kfasync.cli.{name}")
+            app.add_typer(module.app, help=_GROUPS[name])
+        else:
+            module = importlib.import_module(f"kfasync.cli.{name.replace('-', '')}")
+            app.command(name)(getattr(module, name.replace("-", "_")))
+    return typer.main.get_command(app)
 
 
 def _version(wanted: bool) -> None:
@@ -59,7 +55,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and exit.")
@@ -78,7 +73,10 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
     warnings.filterwarnings("ignore", _ODD_CERTIFICATE, UserWarning)
-    command = typer.main.get_command(app)
+    words = sys.argv[1:] if arguments is None else arguments
+    # No option before the command has a value, so the first other word is its name.
+    called = next((word for word in words if not word.startswith("-")), "")
+    command = _command_line((called,) if called in _NAMES else _NAMES)
     _show_no_types(command)
     try:
         command(args=arguments, prog_name="kfasync")

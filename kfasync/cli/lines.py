@@ -66,7 +66,8 @@ class Lines:
 
     def _worth_a_line(self, event: LaneEvent) -> bool:
         before, _ = self._last.get(event.slot, (LaneState.READER_FAULT, ""))
-        back = before is LaneState.READER_FAULT and event.state is LaneState.EMPTY
+        # A fob may lie on it already, so that it is never seen to be empty.
+        back = before is LaneState.READER_FAULT and event.state is not before
         return event.state in _TOLD or back
 
 

@@ -23,7 +23,7 @@ def start(*arguments: str, options: tuple[str, ...] = ()) -> subprocess.Popen[st
     )
 
 
-@pytest.mark.parametrize("module", ["typer", "kfasync.station.config", "kfasync.cli.run"])
+@pytest.mark.parametrize("module", ["typer", "kfasync.station.config", "kfasync.ledger.ledger"])
 def test_ctrl_c_during_imports_is_one_line(module: str) -> None:
     # It tells of every module that it has imported, in the middle of importing the others.
     with start("demo", options=("-X", "importtime")) as process:
@@ -34,8 +34,9 @@ def test_ctrl_c_during_imports_is_one_line(module: str) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert errors.endswith(INTERRUPTED)
-    assert "Traceback" not in errors
+    # The interpreter imports one or the other when it ends, too.
+    said = [line for line in errors.splitlines(keepends=True) if "import time:" not in line]
+    assert said == [INTERRUPTED]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])

@@ -92,7 +92,7 @@ def test_an_address_that_is_taken_is_a_sentence_and_not_a_station_without_page(
 
 def test_a_station_without_a_page_loads_nothing_of_a_server() -> None:
     code = (
-        "import sys, kfasync.cli.app; "
+        "import sys, kfasync.cli.run; "
         "print(sorted({'starlette', 'uvicorn', 'asyncio'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
