@@ -25,6 +25,7 @@ class KeyServer:
     Args:
         containers: directories of content, which become the pool.
         certificates: the two CA certificates.
+        lease_ms, ends_ms: how long it takes over each request of the kind.
 
     Attributes:
         config: the station.toml of a station that fits.
@@ -32,7 +33,15 @@ class KeyServer:
         url: once it serves.
     """
 
-    def __init__(self, directory: Path, containers: Path, certificates: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        containers: Path,
+        certificates: Path,
+        *,
+        lease_ms: int = 0,
+        ends_ms: int = 0,
+    ) -> None:
         self._log = directory / "klms.log"
         self._directory = directory / "klms"
         module = softhsm_module(wanted=None)
@@ -42,6 +51,7 @@ class KeyServer:
         self.config = self._directory / STATION_CONFIG
         self.where = "a SoftHSM token" if module else "the memory of the server"
         self.url = ""
+        self._slowness = ("--lease-ms", str(lease_ms), "--ends-ms", str(ends_ms))
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -51,6 +61,7 @@ class KeyServer:
                 [
                     *(sys.executable, "-m", "kfasync", "klms", "serve", "--quiet"),
                     *("--config", str(self._directory / "klms.toml")),
+                    *self._slowness,
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -84,6 +84,12 @@ def serve(
     seed: Annotated[int | None, typer.Option(help="Of the faults, to repeat a run.")] = None,
     latency_ms: Annotated[int, typer.Option(min=0, help="Of the fault `latency`.")] = 500,
     retry_after_s: Annotated[int, typer.Option(min=0, help="Of the faults 429 and 503.")] = 1,
+    lease_ms: Annotated[
+        int, typer.Option(min=0, help="Hold every request for a lease back for so long.")
+    ] = 0,
+    ends_ms: Annotated[
+        int, typer.Option(min=0, help="Hold every request that tells of ends back for so long.")
+    ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; each request is one line on stderr."""
@@ -96,6 +102,8 @@ def serve(
         seed=seed,
         latency_s=latency_ms / 1000,
         retry_after_s=retry_after_s,
+        lease_s=lease_ms / 1000,
+        ends_s=ends_ms / 1000,
     )
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,

@@ -3,6 +3,7 @@
 import json as json_module
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -16,8 +17,11 @@ from kfasync.bench.pipeline.figures import FobTimes
 from kfasync.bench.pipeline.report import as_json, as_text
 from kfasync.bench.pipeline.slide import draw
 from kfasync.bench.report import software_of
+from kfasync.cli.keyserver import KeyServer
 from kfasync.cli.loop import Loop, LoopOption, run_on
+from kfasync.cli.samples import sample_keys
 from kfasync.errors import CardError, ConfigError
+from kfasync.station.config import LoadedConfig, load
 
 _A_LANE = 20  # fobs, where it is not said how many
 _REFRESH_S = 0.5  # a display that is drawn for every fob would be a load of its own
@@ -88,6 +92,34 @@ def pipeline(
         typer.Option(min=0, max=60_000, help="Card time of a whole fob. [default: as on NFC]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="For the UIDs, and for when each lane begins.")] = 0,
+    source: Annotated[
+        run.SourceKind,
+        typer.Option(
+            help="Of content and keys; `stub` is containers that take as long as a key server."
+        ),
+    ] = "containers",
+    klms_ms: Annotated[
+        int, typer.Option(min=0, max=10_000, help="A key server takes so long over a lease.")
+    ] = 150,
+    commit_ms: Annotated[
+        int, typer.Option(min=0, max=10_000, help="A key server takes so long over ends.")
+    ] = 150,
+    announce: Annotated[
+        bool, typer.Option("--announce/--no-announce", help="UIDs are known beforehand.")
+    ] = False,
+    prefetch: Annotated[
+        bool,
+        typer.Option(
+            "--prefetch/--no-prefetch", help="Ask for a lease before it is needed, or only then."
+        ),
+    ] = True,
+    disorder: Annotated[
+        bool,
+        typer.Option(
+            "--disorder",
+            help="Of the announced fobs a tenth never comes and a tenth comes late; hands pause.",
+        ),
+    ] = False,
     loop: LoopOption = Loop.ASYNCIO,
     json: Annotated[bool, typer.Option("--json", help="The figures, as JSON.")] = False,
     svg: Annotated[
@@ -102,12 +134,30 @@ def pipeline(
     if svg is not None and not svg.parent.is_dir():
         # Said before anything is measured.
         raise ConfigError("", f"{svg}: there is no directory {svg.parent}")
-    plan = run.Plan(lanes, _A_LANE * lanes if fobs is None else fobs, card_ms, seed)
-    with tempfile.TemporaryDirectory(prefix="kfasync-bench-") as name:
+    if announce and (source == "containers" or not prefetch):
+        raise ConfigError("--announce", "--announce needs --source klms or stub, and --prefetch")
+    if disorder and not announce:
+        raise ConfigError("--disorder", "--disorder is of announced fobs: add --announce")
+    plan = run.Plan(
+        lanes=lanes,
+        fobs=_A_LANE * lanes if fobs is None else fobs,
+        card_ms=card_ms,
+        seed=seed,
+        source=source,
+        klms_ms=0 if source == "containers" else klms_ms,
+        commit_ms=0 if source == "containers" else commit_ms,
+        announce=announce,
+        prefetch=prefetch,
+        disorder=disorder,
+    )
+    with tempfile.TemporaryDirectory(prefix="kfasync-bench-") as name, ExitStack() as parts:
         with Meanwhile("making content", plan.containers) as meanwhile:
             loaded = run.furnish(Path(name), plan, meanwhile.advance)
+        if source == "klms":
+            loaded = _serve_keys(Path(name), plan, parts)
+        keys_of = parts.enter_context(sample_keys(loaded))
         with Meanwhile("provisioning", plan.fobs) as meanwhile:
-            report = run_on(loop, run.measure, loaded, plan, loop.value, meanwhile.see)
+            report = run_on(loop, run.measure, loaded, plan, loop.value, meanwhile.see, keys_of)
     machine = this_machine()
     if svg is not None:
         try:
@@ -116,3 +166,15 @@ def pipeline(
             raise ConfigError("", f"{svg} cannot be written: {error.strerror}") from error
     typer.echo(json_module.dumps(as_json(report), indent=2) if json else as_text(report, machine))
     raise typer.Exit(CardError.exit_code if report.failed else 0)
+
+
+def _serve_keys(directory: Path, plan: run.Plan, parts: ExitStack) -> LoadedConfig:
+    """The reference key server, filled with the containers, and the station that fits."""
+    server = KeyServer(
+        directory,
+        directory / "containers",
+        directory / "certificates",
+        lease_ms=plan.klms_ms,
+        ends_ms=plan.commit_ms,
+    )
+    return load(parts.enter_context(server).config)

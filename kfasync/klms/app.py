@@ -126,6 +126,7 @@ class KlmsApp:
             raise ProblemError(Problem.IDEMPOTENCY_KEY_MISSING)
         asked = decode(body, LeaseRequest)
         station = _station(request)
+        await anyio.sleep(self._faults.lease_s)
         await self._before(request)
         answer, new = self._answers.lease(station, key.lower(), asked)
         return self._after(request, Response(answer, 201 if new else 200, media_type=JSON))
@@ -133,6 +134,7 @@ class KlmsApp:
     async def _outcomes(self, request: Request) -> Response:
         asked = decode(await _body(request), Outcomes)
         station = _station(request)
+        await anyio.sleep(self._faults.ends_s)
         await self._before(request)
         correlation_id = request.state.correlation_id
         answers = tuple(

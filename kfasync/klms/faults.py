@@ -35,6 +35,8 @@ class Faults:
         seed: repeats what happens, as long as the requests come in the same order.
         latency_s: how long a request is held back.
         retry_after_s: what 429 and 503 ask for.
+        lease_s, ends_s: how long every request for a lease, and every one that tells of ends, is
+            held back: what a server far away takes.
     """
 
     def __init__(
@@ -44,8 +46,12 @@ class Faults:
         seed: int | None = None,
         latency_s: float = 0.5,
         retry_after_s: int = 1,
+        lease_s: float = 0.0,
+        ends_s: float = 0.0,
     ) -> None:
         self.latency_s = latency_s
+        self.lease_s = lease_s
+        self.ends_s = ends_s
         self.retry_after_s = retry_after_s
         self.rates = dict(rates or {})
         self._random = random.Random(seed)  # noqa: S311  # to repeat a run, not to keep a secret

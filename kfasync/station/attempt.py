@@ -127,6 +127,8 @@ class Attempt:
             case Identified(unit):
                 return self._identify(unit)
             case WantLease(unit):
+                if not self._desk.asks_early:
+                    return False
                 self._fetch = from_thread.run_sync(self._desk.fetches.ask, unit)
                 return self._fetch is not None
             case NeedLease(unit):

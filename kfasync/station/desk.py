@@ -18,7 +18,11 @@ from kfasync.station.writetime import WriteTime
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """Everything a lane needs besides its reader. ``followers`` are woken after every attempt."""
+    """Everything a lane needs besides its reader.
+
+    ``followers`` are woken after every attempt. ``asks_early`` is False only to measure what it
+    brings to ask for a lease before it is needed.
+    """
 
     station: str
     config_sha256: str
@@ -34,3 +38,4 @@ class Desk(msgspec.Struct, frozen=True):
     followers: tuple[Follower, ...]
     roster: Roster
     tell: Callable[[LaneEvent], None]
+    asks_early: bool = True

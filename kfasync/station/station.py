@@ -240,25 +240,31 @@ async def open_station(
     readers: Readers,
     tell: Callable[[LaneEvent], None],
     notice: Callable[[Notice], None] = ignore,
+    *,
+    around: Callable[[Source], Source] = lambda source: source,
+    asks_early: bool = True,
 ) -> AsyncIterator[Station]:
     """Put a station together from its configuration, and take it down again.
 
     Args:
         tell: told what the lanes do, from whatever thread it happens in.
         notice: told when the audit file, say, falls behind the ledger or has caught up.
+        around: put around the configured source, to measure it.
+        asks_early: see :class:`Desk`.
 
     Raises:
         KfError: some part of it is not available; no card has been touched.
     """
     async with AsyncExitStack() as parts:
-        desk = await _set_up(loaded, tell, notice, parts)
-        yield Station(desk, readers)
+        desk = await _set_up(loaded, tell, notice, around, parts)
+        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers)
 
 
 async def _set_up(
     loaded: LoadedConfig,
     tell: Callable[[LaneEvent], None],
     notice: Callable[[Notice], None],
+    around: Callable[[Source], Source],
     parts: AsyncExitStack,
 ) -> Desk:
     """Open everything; ``parts`` closes it again, also when this fails halfway."""
@@ -272,12 +278,14 @@ async def _set_up(
     parts.callback(ledger.close)
     audit = await to_thread.run_sync(AuditLog.open, directory, ledger)
     write_time = WriteTime()
-    source = make_source(
-        loaded,
-        path,
-        ledger,
-        lambda topic, why: notice(Notice(topic, why, warning=True)),
-        write_s=lambda: write_time.p99_s,
+    source = around(
+        make_source(
+            loaded,
+            path,
+            ledger,
+            lambda topic, why: notice(Notice(topic, why, warning=True)),
+            write_s=lambda: write_time.p99_s,
+        )
     )
     parts.push_async_callback(_close, source)
     await source.open()

@@ -26,6 +26,29 @@ def test_json_stands_alone_and_progress_is_on_standard_error(run: Run, loop: str
     assert "provisioning: 4 of 4\n" in ended.err
 
 
+def test_a_key_server_is_started_for_it_and_the_fobs_are_announced(run: Run) -> None:
+    klms = ("--source", "klms", "--klms-ms", "40", "--commit-ms", "10", "--announce")
+    ended = run(*SMALL, *klms, "--json")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert (found["passed"], found["failed"], found["bound"]) == (4, 0, 1.0)
+    assert found["klms_wait_ms"]["p50_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--announce"], "kfasync: --announce needs --source klms or stub, and --prefetch"),
+        (["--source", "stub", "--announce", "--no-prefetch"], "--announce needs"),
+        (["--source", "stub", "--disorder"], "--disorder is of announced fobs: add --announce"),
+    ],
+)
+def test_what_does_not_go_together_is_a_sentence(run: Run, options: list[str], says: str) -> None:
+    ended = run(*SMALL, *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err
+
+
 def test_the_table_is_shown_and_the_picture_is_written(run: Run, tmp_path: Path) -> None:
     svg = tmp_path / "picture.svg"
     ended = run(*SMALL, "--svg", svg)

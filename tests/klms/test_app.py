@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -318,6 +319,18 @@ async def test_the_clock_may_be_off(api: Api) -> None:
 
 async def test_a_body_may_be_of_100_mb(api: Api) -> None:
     assert len((await faulty(api, Fault.HUGE))[1].content) > 100 * 1024 * 1024
+
+
+async def test_a_server_may_be_far_away_for_leases_and_for_ends(api: Api) -> None:
+    api.faults.lease_s, api.faults.ends_s = 0.02, 0.03
+    async with api.client() as client:
+        began_s = time.monotonic()
+        assert (await lease(client, Recipient())).status_code == 201
+        leased_s = time.monotonic()
+        await client.post("/v1/outcomes", json={"ends": [end("x")]})
+        told_s = time.monotonic()
+    assert leased_s - began_s >= 0.02
+    assert told_s - leased_s >= 0.03
 
 
 async def test_a_request_may_be_held_back(api: Api) -> None:

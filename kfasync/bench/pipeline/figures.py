@@ -5,6 +5,9 @@ from math import ceil
 
 import msgspec
 
+from kfasync.bench.pipeline.requests import Request
+from kfasync.model import Stage
+
 PLACED = "Placed"  # from the fob on the reader to the first command
 RESULT = "Result"  # from the end of the last stage to the result that is shown
 FOB = "Fob"  # all of it
@@ -25,6 +28,7 @@ class FobTimes(msgspec.Struct, frozen=True, kw_only=True):
         placed_s: when it was on the reader, on the monotonic clock.
         latched_s: when its result stood there.
         model_s: the card time that the timing model says.
+        opening_s: the part of it before any content is needed, the UID already known.
         card_s: the same by the clock, around each exchange.
         fault: why it did not pass; empty when it did.
     """
@@ -34,6 +38,7 @@ class FobTimes(msgspec.Struct, frozen=True, kw_only=True):
     placed_s: float
     latched_s: float
     model_s: float
+    opening_s: float = 0.0
     card_s: float
     spans: tuple[Span, ...]
     fault: str = ""
@@ -54,7 +59,10 @@ class StageFigures(msgspec.Struct, frozen=True):
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """Under what a run was measured; card_ms is None with the timing of NFC."""
+    """Under what a run was measured; card_ms is None with the timing of NFC.
+
+    The rest as `kfasync.bench.pipeline.run.Plan` has it.
+    """
 
     lanes: int
     fobs: int
@@ -62,18 +70,26 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     loop: str
     crypto_path: str
+    source: str = "containers"
+    klms_ms: int = 0
+    commit_ms: int = 0
+    announce: bool = False
+    prefetch: bool = True
+    disorder: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One run.
 
     Attributes:
+        requests: what the source was asked meanwhile, warming up included.
         cpu_s: of the process while it had fobs, without simulated fobs and without the display.
         peak_rss_mb: None where the system does not say.
     """
 
     conditions: Conditions
     fobs: tuple[FobTimes, ...]
+    requests: tuple[Request, ...] = ()
     cpu_s: float
     peak_rss_mb: float | None
 
@@ -110,8 +126,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bound(self) -> float:
-        """The most that either could be: the content is on this machine, nothing is waited for."""
-        return 1.0
+        """The most that either could be: all is free but what of a lease the card cannot hide.
+
+        All of it where leases are asked for when they are needed; what SELECT and INITIALIZE
+        UPDATE do not cover where they are asked for with the UID; nothing of announced fobs.
+        """
+        under = self.conditions
+        if under.source == "containers" or under.announce:
+            return 1.0
+        hidden = [fob.opening_s if under.prefetch else 0.0 for fob in self.fobs]
+        waits_s = sum(max(0.0, under.klms_ms / 1000 - one) for one in hidden)
+        card_s = sum(fob.model_s for fob in self.fobs)
+        return card_s / (card_s + waits_s) if card_s else 0.0
+
+    @property
+    def klms_wait(self) -> StageFigures | None:
+        """What a lane spends until it has its lease and has entered it; None without a server."""
+        if self.conditions.source == "containers":
+            return None
+        return self.stages().get(Stage.FETCH_KEYS.value)
 
     @property
     def cpu_ms_per_fob(self) -> float:

@@ -98,11 +98,13 @@ class Hands:
         fobs: Iterable[MeteredFob],
         told: Callable[[FobTimes], None],
         delays_s: Iterable[float],
+        pause_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Deal these fobs to the readers, whichever is free, until the last has its result.
 
         Args:
             told: called on the event loop with the times of each fob.
+            pause_s: how long a hand that has taken a fob waits before it places it.
             delays_s: how long each reader waits before its first. Lanes in step would all want
                 the same thing at the same time, which no operator does.
 
@@ -115,7 +117,8 @@ class Hands:
 
             async def serve_one(name: str, hand: Hand, delay_s: float) -> None:
                 try:
-                    await self._serve(name, hand, tray, told, delay_s)
+                    await anyio.sleep(delay_s)
+                    await self._serve(name, hand, tray, told, pause_s)
                 except LaneStoppedError as error:
                     # Two lanes may stop at once; the first has the cause.
                     stopped.append(error)
@@ -137,11 +140,11 @@ class Hands:
         hand: Hand,
         tray: deque[MeteredFob],
         told: Callable[[FobTimes], None],
-        delay_s: float,
+        pause_s: Callable[[], float],
     ) -> None:
-        await anyio.sleep(delay_s)
         while tray:
             fob = tray.popleft()
+            await anyio.sleep(pause_s())
             placed_s = time.monotonic()
             self._readers.place(reader, fob)
             latched_s, event = await hand.until(_ended)
@@ -176,6 +179,7 @@ def times_of(fob: MeteredFob, event: LaneEvent, placed_s: float, latched_s: floa
         placed_s=placed_s,
         latched_s=latched_s,
         model_s=fob.model_s,
+        opening_s=fob.opening_s,
         card_s=card_s,
         spans=tuple(spans),
         fault=fault,

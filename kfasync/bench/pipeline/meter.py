@@ -14,6 +14,8 @@ from kfasync.model import KeySet
 from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
 
+_OPENING = (0xA4, 0x50)  # INS of SELECT and INITIALIZE UPDATE
+
 
 class MeteredFob(SimulatedFob):
     """A fob that takes as long as one on NFC, or in proportion.
@@ -23,12 +25,15 @@ class MeteredFob(SimulatedFob):
 
     Attributes:
         nfc_s: what its exchanges so far would have taken on NFC.
+        opening_s: the card time of its SELECT and INITIALIZE UPDATE, which a lease that is asked
+            for when the UID is known may hide behind.
         first_s: when the first command of its life came, on the monotonic clock.
     """
 
     def __init__(self, uid: bytes, keys: KeySet, pace: float) -> None:
         super().__init__(uid=uid, keys=keys, timing=NFC)
         self.nfc_s = 0.0
+        self.opening_s = 0.0
         self.first_s: float | None = None
         self._pace = pace
 
@@ -47,6 +52,8 @@ class MeteredFob(SimulatedFob):
         """How long the exchange takes that was just carried out."""
         on_nfc = super().seconds(command, answer)
         self.nfc_s += on_nfc
+        if command[1] in _OPENING:
+            self.opening_s += self._pace * on_nfc
         return self._pace * on_nfc
 
 

@@ -5,7 +5,7 @@ import anyio
 import pytest
 
 from kfasync.bench.pipeline.figures import FOB, PLACED, RESULT, FobTimes, Report
-from kfasync.bench.pipeline.run import Plan, furnish, measure
+from kfasync.bench.pipeline.run import PATIENCE_S, Plan, furnish, measure
 from kfasync.errors import LaneStoppedError
 from kfasync.model import Stage
 
@@ -18,10 +18,14 @@ def unsaid(_: int) -> None:
 
 
 async def run(
-    directory: Path, plan: Plan, loop: str, seen: list[FobTimes], **arguments: float
+    directory: Path,
+    plan: Plan,
+    loop: str,
+    seen: list[FobTimes],
+    patience_s: float = PATIENCE_S,
 ) -> Report:
     loaded = furnish(directory, plan, unsaid)
-    return await measure(loaded, plan, loop, seen.append, **arguments)
+    return await measure(loaded, plan, loop, seen.append, patience_s=patience_s)
 
 
 async def test_every_fob_is_measured_once_and_passes(
@@ -70,6 +74,59 @@ async def test_the_same_seed_has_the_same_fobs(tmp_path: Path, anyio_backend_nam
     first, second, other = ([fob.uid for fob in report.fobs] for report in reports)
     assert first == second
     assert set(first).isdisjoint(other)
+
+
+@pytest.mark.parametrize(
+    ("announce", "prefetch", "wait"), [(False, False, 60), (False, True, 60), (True, True, 0)]
+)
+async def test_a_lease_is_waited_for_as_long_as_the_bound_says(
+    tmp_path: Path, anyio_backend_name: str, announce: bool, prefetch: bool, wait: float
+) -> None:
+    plan = Plan(
+        lanes=1,
+        fobs=4,
+        card_ms=200,
+        source="stub",
+        klms_ms=60,
+        commit_ms=60,
+        announce=announce,
+        prefetch=prefetch,
+    )
+    report = await run(tmp_path, plan, anyio_backend_name, [])
+    assert report.passed == 4
+    leases = [one for one in report.requests if one.is_lease]
+    assert len(leases) == plan.lanes + plan.fobs
+    assert all(one.ended_s - one.began_s >= 0.06 for one in leases)
+    hidden = report.fobs[0].opening_s
+    assert hidden == pytest.approx(0.2 * 38 / 578, rel=0.1)
+    expected = (wait / 1000 - hidden * prefetch) if wait else 0.0
+    assert report.bound == pytest.approx(0.2 / (0.2 + expected), rel=0.01)
+    assert report.efficiency <= report.bound
+    assert report.klms_wait is not None
+    if not announce:
+        assert report.klms_wait.p50_ms >= 1000 * expected
+    told = [uid for one in report.requests if not one.is_lease for uid in one.uids]
+    assert {fob.uid for fob in report.fobs[:-1]} <= set(told)
+
+
+async def test_what_is_announced_in_disorder_is_measured_all_the_same(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    plan = Plan(
+        lanes=2,
+        fobs=10,
+        card_ms=20,
+        source="stub",
+        klms_ms=10,
+        announce=True,
+        disorder=True,
+        seed=3,
+    )
+    report = await run(tmp_path, plan, anyio_backend_name, [])
+    assert report.passed == 10
+    asked = {uid for one in report.requests if one.is_lease for uid in one.uids}
+    # Somebody was announced who never came, and got a lease ahead all the same.
+    assert asked > {fob.uid for fob in report.fobs}
 
 
 async def test_it_ends_when_lanes_stop(tmp_path: Path, anyio_backend_name: str) -> None:
