@@ -66,6 +66,7 @@ ALLOWED = {
     "kfasync.web.app": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
+    "kfasync.cli.asked": STATION | {"kfasync.web"},
     "kfasync.cli.run": STATION | {"kfasync.cli", "kfasync.web", "anyio", "typer", "rich"},
     "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},

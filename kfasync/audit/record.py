@@ -120,6 +120,25 @@ class PoolDecision(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self, order="sorted").decode()
 
 
+class LaneDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """That a person resumed a lane, or acknowledged the result that it showed."""
+
+    record_version: int = RECORD_VERSION
+    attempt: str  # the name of this record
+    station: str
+    software: str
+    finished: str
+    slot: int
+    reader: str
+    disposition: str  # "resumed" or "acknowledged"
+    by: str  # where that was said: "page", "command line"
+    message: str  # the reason that the person gave
+
+    def json(self) -> str:
+        """One line, keys in order."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
 class Interruption(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt whose process was killed; written by the next one.
 

@@ -16,6 +16,7 @@ from kfasync.station.config import (
     ProviderSection,
     load,
 )
+from kfasync.station.pin import hash_pin
 
 app = typer.Typer(name="config", no_args_is_help=True)
 
@@ -24,6 +25,16 @@ app = typer.Typer(name="config", no_args_is_help=True)
 def template() -> None:
     """Print a commented configuration."""
     typer.echo(TEMPLATE, nl=False)
+
+
+@app.command()
+def pin() -> None:
+    """Print the line lead's PIN as `web.lead_pin` takes it; it is asked for, and not shown."""
+    said = typer.prompt("PIN, 6 to 12 digits", hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        typer.echo(f'lead_pin = "{hash_pin(said)}"')
+    except ValueError as error:
+        raise ConfigError("web.lead_pin", str(error)) from None
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """``kfasync ledger``: what is unfinished, and a person's word on it; with the station stopped."""
 
-import enum
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -11,25 +10,20 @@ import typer
 
 from kfasync import __version__
 from kfasync.audit.log import AuditLog
-from kfasync.audit.record import PoolDecision, Resolution, now
+from kfasync.audit.record import PoolDecision, now
 from kfasync.errors import LedgerError
 from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import FILE_NAME, Ledger
 from kfasync.ledger.marker import Tie, read, require_ledger
 from kfasync.sources.containers import scan
+from kfasync.station import decisions
 from kfasync.station.config import LoadedConfig, load
+from kfasync.station.decisions import ResolvedAs
 from kfasync.station.setup import data_directory, pool_directory
 
 app = typer.Typer(name="ledger", no_args_is_help=True)
 
 ConfigOption = Annotated[Path, typer.Option(help="The station's configuration.")]
-
-
-class ResolvedAs(enum.Enum):
-    """What a person may decide of a fob in doubt."""
-
-    RECOVERABLE = "recoverable"
-    FAIL = "fail"
 
 
 @app.callback()
@@ -137,33 +131,9 @@ def resolve(
     _require(reason)
     loaded = load(config)
     with _opened(loaded) as opened:
-        found = [one for one in opened.unfinished() if one.uid == uid.upper()]
-        if not found:
-            raise LedgerError(f"fob {uid.upper()} is not unfinished; see `kfasync ledger status`")
-        for one in found:
-            if resolved_as is ResolvedAs.RECOVERABLE and not one.last_sent:
-                raise LedgerError(
-                    f"fob {one.uid} is bound and not in doubt: place it again, and it is finished"
-                )
-            record = Resolution(
-                attempt=uuid.uuid4().hex,
-                station=loaded.config.station.id,
-                software=__version__,
-                finished=now(),
-                uid=one.uid,
-                profile=one.profile,
-                fesn=one.content.fesn,
-                spid=one.content.spid,
-                resolved_as=resolved_as.value,
-                message=reason,
-            )
-            opened.resolve(
-                one,
-                record.attempt,
-                record.json(),
-                recoverable=resolved_as is ResolvedAs.RECOVERABLE,
-            )
-            typer.echo(f"fob {one.uid}: {resolved_as.value} (record {record.attempt})")
+        station = loaded.config.station.id
+        for record in decisions.resolve(opened, station, uid, resolved_as, reason):
+            typer.echo(f"fob {record.uid}: {record.resolved_as} (record {record.attempt})")
         AuditLog.open(data_directory(loaded), opened)
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from kfasync.cards.pcsc import PcscReaders
 from kfasync.cli import keyboard, signals
 from kfasync.cli.announced import AnnouncedFile, what_became
+from kfasync.cli.asked import answer
 from kfasync.cli.keyboard import ResumePrompt
 from kfasync.cli.lines import Lines, Output
 from kfasync.cli.logbook import Logbook
@@ -25,7 +26,7 @@ from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
 from kfasync.station.config import SIMULATED, LoadedConfig, ProviderSection, load
-from kfasync.station.control import Answer, LaneLine, Request, serve
+from kfasync.station.control import serve
 from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
 from kfasync.station.quota import Tally
@@ -197,7 +198,8 @@ class Shop:
             with self._work:
                 async with (
                     serve(
-                        data_directory(self._loaded), lambda request: self._answer(station, request)
+                        data_directory(self._loaded),
+                        partial(answer, station, self._feed, self._page),
                     ),
                     anyio.create_task_group() as tasks,
                 ):
@@ -324,13 +326,3 @@ class Shop:
         self._view.note(f"stopping: {'finishing ' + waits if busy else 'no fob is written now'}")
         self._manager.tell("STOPPING=1")
         self._work.cancel()
-
-    def _answer(self, station: Station, request: Request) -> Answer:
-        if request.resume is not None:
-            station.resume(request.resume)
-        return Answer(
-            [
-                LaneLine(event.slot, event.reader, event.state.value, event.message)
-                for event in self._feed.lanes()
-            ]
-        )

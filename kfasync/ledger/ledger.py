@@ -419,6 +419,12 @@ class Ledger:
 
         self._store.write(work)
 
+    def note(self, attempt: str, disposition: str, record: str) -> None:
+        """A person's decision that changes no content, with its record."""
+        self._store.write(
+            lambda session: attempts.add_decision(session, attempt, disposition, record)
+        )
+
     # ------------------------------------------------------------------ looking back
 
     def unfinished(self) -> list[Unfinished]:

@@ -92,6 +92,7 @@ path = "auto"                     # "auto" "native" "cryptography" "pure"
 # certificate = "pki/page.pem"
 # key = "pki/page.key"
 # token = "..."                   # `openssl rand -hex 32`; the page is then at https://.../#token=...
+# lead_pin = "..."                # `kfasync config pin` prints it; with it lanes are resumed there
 """
 
 

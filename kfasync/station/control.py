@@ -7,10 +7,11 @@ JSON goes in and one comes out.
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import msgspec
@@ -24,9 +25,26 @@ _PATIENCE_S = 5.0
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Resume a lane, or only say how all of them stand."""
+    """Something that a person wants done, or only how all lanes stand.
+
+    Attributes:
+        resume, acknowledge: a lane, to go on or whose result has been seen.
+        attempt: which result; one that has gone meanwhile is not acknowledged.
+        resolve: the UID of a fob in doubt, in hex.
+        resolved_as: the value of a :class:`kfasync.station.decisions.ResolvedAs`.
+        by: where that was said, for the record.
+        reason: why, for the record.
+        warning: of whoever listens to people for the station: wrong PINs.
+    """
 
     resume: int | None = None
+    acknowledge: int | None = None
+    attempt: str = ""
+    resolve: str | None = None
+    resolved_as: Literal["recoverable", "fail"] = "fail"
+    by: str = "command line"
+    reason: str = ""
+    warning: str | None = None
 
 
 class LaneLine(msgspec.Struct, frozen=True):
@@ -46,7 +64,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def serve(directory: Path, answer: Callable[[Request], Answer]) -> AsyncIterator[None]:
+async def serve(
+    directory: Path, answer: Callable[[Request], Awaitable[Answer]]
+) -> AsyncIterator[None]:
     """Listen for as long as the context is open, where the system has such sockets.
 
     Args:
@@ -67,21 +87,21 @@ async def serve(directory: Path, answer: Callable[[Request], Answer]) -> AsyncIt
         (directory / FILE_NAME).unlink(missing_ok=True)
 
 
-async def _talk(answer: Callable[[Request], Answer], stream: SocketStream) -> None:
+async def _talk(answer: Callable[[Request], Awaitable[Answer]], stream: SocketStream) -> None:
     async with stream:
         try:
             with anyio.fail_after(_PATIENCE_S):
                 line = b""
                 while not line.endswith(b"\n") and len(line) < _LINE_MAX:
                     line += await stream.receive()
-                await stream.send(msgspec.json.encode(_answered(answer, line)) + b"\n")
+                await stream.send(msgspec.json.encode(await _answered(answer, line)) + b"\n")
         except (TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
             return  # who does not finish the sentence has none
 
 
-def _answered(answer: Callable[[Request], Answer], line: bytes) -> Answer:
+async def _answered(answer: Callable[[Request], Awaitable[Answer]], line: bytes) -> Answer:
     try:
-        return answer(msgspec.json.decode(line, type=Request))
+        return await answer(msgspec.json.decode(line, type=Request))
     except KfError as error:
         return Answer(refused=str(error))
     except msgspec.DecodeError as error:

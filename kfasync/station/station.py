@@ -21,6 +21,7 @@ from kfasync.ledger.marker import Tie, require_ledger
 from kfasync.model import ContentState
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
+from kfasync.station.decisions import Decisions
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
 from kfasync.station.fetches import Fetches
@@ -65,6 +66,11 @@ class Station:
     def lanes(self) -> list[Lane]:
         """The lanes so far, by their slots."""
         return [self._lanes[slot] for slot in sorted(self._lanes)]
+
+    @property
+    def decisions(self) -> Decisions:
+        """What a person may decide while it runs."""
+        return Decisions(self._desk)
 
     def unfinished(self) -> list[Unfinished]:
         """Fobs that an earlier run left half-written, and that are to be placed again."""

@@ -6,6 +6,7 @@ import re
 import msgspec
 
 from kfasync.secret import Secret
+from kfasync.station.pin import require_pin_hash
 
 _TOKEN_MIN = 16  # bytes: nobody guesses that many
 _NAME = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
@@ -20,6 +21,7 @@ class WebSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names: host names by which browsers call it, besides its address.
         certificate, key: PEM files.
         token: what a browser has to know, in hex.
+        lead_pin: the slow hash of the line lead's PIN; None lets nobody resume or resolve there.
     """
 
     host: str = "127.0.0.1"
@@ -28,9 +30,12 @@ class WebSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str | None = None
     key: str | None = None
     token: Secret | None = None
+    lead_pin: str | None = None
 
     def __post_init__(self) -> None:
         address = self.address
+        if self.lead_pin is not None:
+            require_pin_hash(self.lead_pin)
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port {self.port} is not from 0 to 65535")
         for name in self.names:

@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from kfasync.web.changes import Changes
 from kfasync.web.doorman import Doorman, knows_token
 from kfasync.web.settings import Settings
 from kfasync.web.stream import News, cursor_of, events
@@ -22,7 +23,7 @@ _FILES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     **{
         f"/{name}": (name, "text/javascript; charset=utf-8")
-        for name in ("page.js", "tiles.js", "news.js", "tones.js")
+        for name in ("page.js", "tiles.js", "news.js", "tones.js", "asking.js")
     },
     **{
         f"/{name}": (name, "font/woff2")
@@ -33,6 +34,7 @@ _FILES = {
 
 def make_app(settings: Settings, news: News) -> ASGIApp:
     """The application, behind its doorman."""
+    changes = Changes(Path(settings.directory), settings.lead_pin)
     words = msgspec.json.encode(words_of_page(settings.language, settings.station))
 
     async def stream(request: Request) -> Response:
@@ -43,6 +45,12 @@ def make_app(settings: Settings, news: News) -> ASGIApp:
         cursor = cursor_of(request.headers.get("last-event-id", ""))
         return StreamingResponse(events(news, cursor), media_type="text/event-stream")
 
+    async def change(request: Request) -> Response:
+        if not knows_token(request.headers, settings.token_sha256):
+            return _no_token()
+        status, refused = await changes.make(await request.body())
+        return JSONResponse({"refused": refused}, status)
+
     async def say(request: Request) -> Response:
         return Response(words, media_type="application/json")
 
@@ -50,6 +58,7 @@ def make_app(settings: Settings, news: News) -> ASGIApp:
     routes += [
         Route("/events", stream, methods=["GET"]),
         Route("/words", say, methods=["GET"]),
+        Route("/changes", change, methods=["POST"]),
     ]
     return Doorman(Starlette(routes=routes), settings)
 

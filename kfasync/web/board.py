@@ -51,6 +51,16 @@ class Board:
             if result is not None:
                 self._results.append(msgspec.structs.replace(result, seq=self._seq))
 
+    def see(self, slot: int, attempt: str) -> bool:
+        """A person has seen that result; False when it is not shown any more, or was no failure."""
+        with self._lock:
+            tile = self._tiles.get(slot)
+            if tile is None or tile.attempt != attempt or not tile.words.do:
+                return False
+            self._seq += 1
+            self._tiles[slot] = msgspec.structs.replace(tile, seq=self._seq, seen=True)
+            return True
+
     def show_strip(self, strip: Strip) -> None:
         """The line's figures are these now."""
         with self._lock:

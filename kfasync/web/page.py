@@ -27,10 +27,12 @@ class Page(msgspec.Struct, frozen=True):
     Attributes:
         url: where it is.
         show_stock: takes what is left, and the days left of the certificate.
+        see: takes a slot and the attempt whose result a person has seen; False when it has gone.
     """
 
     url: str
     show_stock: Callable[[Stock, int | None], None]
+    see: Callable[[int, str], bool]
 
 
 @contextmanager
@@ -63,4 +65,4 @@ def open_page(loaded: LoadedConfig, language: Language, feed: Feed) -> Iterator[
         keeper = Keeper(settings, feed.publish)
         parts.enter_context(keeper)
         parts.enter_context(Feeder(feed, board, reporter, directory, failed))
-        yield Page(settings.url, reporter.look)
+        yield Page(settings.url, reporter.look, board.see)

@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         descriptor: the listening socket, which the process inherits.
         hosts: what ``Host`` may say.
         token_sha256: of the token, in hex; "" where none is asked for.
+        lead_pin: the slow hash of the line lead's PIN; "" where nobody has one.
     """
 
     directory: str
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     key: str = ""
     token_sha256: str = ""
+    lead_pin: str = ""
 
     @property
     def scheme(self) -> str:
@@ -104,6 +106,7 @@ def settings_of(
         certificate=certificate,
         key=key,
         token_sha256="" if token is None else hashlib.sha256(token.expose()).hexdigest(),
+        lead_pin=section.lead_pin or "",
     )
 
 

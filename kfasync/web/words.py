@@ -36,6 +36,16 @@ class PageWords(msgspec.Struct, frozen=True, kw_only=True):
     no_token: str
     no_lane: str
     silent: str
+    keys: str
+    ask_acknowledge: str
+    ask_resume: str
+    ask_resolve: str
+    ask_as: str
+    ask_pin: str
+    ask_reason: str
+    seen: str
+    done: str
+    nothing: str
 
 
 _ENGLISH = {
@@ -70,6 +80,16 @@ _ENGLISH = {
     "no_token": "This address needs its token, as in #token=...",
     "no_lane": "No reader yet: plug one in",
     "silent": "press any key for sound",
+    "keys": "a: acknowledge   r: resume a lane   d: decide on a fob   Esc: back",
+    "ask_acknowledge": "Acknowledge the result of lane",
+    "ask_resume": "Resume lane",
+    "ask_resolve": "Decide on fob (UID)",
+    "ask_as": "1: reject it   2: it may be finished",
+    "ask_pin": "PIN of the line lead",
+    "ask_reason": "Reason",
+    "seen": "seen",
+    "done": "done",
+    "nothing": "nothing to do that with",
 }
 _GERMAN = {
     "glance": {
@@ -103,6 +123,16 @@ _GERMAN = {
     "no_token": "Diese Adresse verlangt ihr Token, als #token=...",
     "no_lane": "Noch kein Leser: einen anstecken",
     "silent": "für Töne eine Taste drücken",
+    "keys": "a: gesehen   r: Bahn fortsetzen   d: über einen Fob entscheiden   Esc: zurück",
+    "ask_acknowledge": "Ergebnis gesehen, Bahn",
+    "ask_resume": "Fortsetzen: Bahn",
+    "ask_resolve": "Entscheiden über Fob (UID)",
+    "ask_as": "1: Ausschuss   2: darf fertig werden",
+    "ask_pin": "PIN der Schichtleitung",
+    "ask_reason": "Grund",
+    "seen": "gesehen",
+    "done": "erledigt",
+    "nothing": "dafür gibt es nichts",
 }
 
 

@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from kfasync.cli.config import app
 from kfasync.station.config import TEMPLATE
+from kfasync.station.pin import is_pin
 from tests.cli.terminal import Run
 from tests.pcscd.floor import FIXTURES
 
@@ -50,3 +53,12 @@ def test_a_missing_configuration_says_how_to_make_one(run: Run, tmp_path: Path) 
     ended = run("config", "check", tmp_path / "none.toml")
     assert ended.code == 2
     assert "kfasync config template" in ended.err
+
+
+def test_a_pin_is_asked_for_and_printed_as_the_configuration_takes_it() -> None:
+    asked = CliRunner().invoke(app, ["pin"], input="271828\n271828\n")
+    assert asked.exit_code == 0
+    kept = asked.stdout.strip().removeprefix('lead_pin = "').removesuffix('"')
+    assert is_pin("271828", kept)
+    assert "271828" not in asked.output
+    assert CliRunner().invoke(app, ["pin"], input="1234\n1234\n").exit_code != 0

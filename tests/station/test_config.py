@@ -24,6 +24,7 @@ from kfasync.station.config import (
     StationSection,
     load,
 )
+from kfasync.station.pin import hash_pin
 from kfasync.station.web import WebSection
 
 ENC = "8b4b8d7ec45dfa503a35f6df8f6bbdd9"
@@ -91,12 +92,15 @@ def test_the_template_shows_a_provider_with_its_defaults() -> None:
 
 def test_the_template_shows_a_page_with_its_defaults() -> None:
     block = TEMPLATE[TEMPLATE.index("# [web]") :].replace("\n# ", "\n").removeprefix("# ")
+    pin = hash_pin("123456")
+    block = block.replace('lead_pin = "..."', f'lead_pin = "{pin}"')
     web = parse(TEMPLATE + block.replace('"..."', f'"{64 * "0"}"')).web
     assert web == WebSection(
         names=("eol-01.example",),
         certificate="pki/page.pem",
         key="pki/page.key",
         token=Secret(bytes(32)),
+        lead_pin=pin,
     )
     assert parse(TEMPLATE).web is None
 

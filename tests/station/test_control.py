@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 LANES = [LaneLine(1, "R 00", "empty"), LaneLine(2, "R 01", "stopped", "two in a row")]
 
 
-def answer(request: Request) -> Answer:
+async def answer(request: Request) -> Answer:
     if request.resume == 9:
         raise LaneError("there is no lane 9")
     return Answer(LANES)

@@ -4,6 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kfasync.station.station import Stock
 from tests.web.browsers import browser, shown
 from tests.web.pages import served
 from tests.web.scenes import show
@@ -17,7 +18,9 @@ def main(directory: Path) -> None:
                 show(feed, page, lanes)
                 with shown(chromium, page.url, scheme=scheme) as tab:
                     tab.locator(f"#lane-{lanes}").wait_for()
-                    tab.locator("#strip dd").first.wait_for(state="attached")
+                    # Once more, for by now the results are counted.
+                    page.show_stock(Stock(content=412, outbox=2, unfinished=1), 212)
+                    tab.locator("#strip dt", has_text="yield").first.wait_for(state="attached")
                     tab.screenshot(path=directory / f"page-{lanes}.png")
 
 

@@ -1,5 +1,6 @@
 // The operator's page: what the station says, shown; nothing is decided here.
 
+import { Asking } from "/asking.js";
 import { follow } from "/news.js";
 import { Tiles } from "/tiles.js";
 import { play, silent, wake } from "/tones.js";
@@ -36,7 +37,11 @@ document.title = `${words.station} - kfasync`;
 at("station").textContent = words.station;
 at("sound").textContent = words.silent;
 
+at("keys").textContent = words.keys;
+
 const tiles = new Tiles(at("tiles"), words);
+const secret = token();
+new Asking({ tiles, words, token: secret });
 let link = "cut-off";
 let heardResults = 0;
 let lastSeq = 0;
@@ -87,7 +92,6 @@ function showStrip(strip) {
     }),
   );
   at("problems").textContent = strip.problems.join("   ");
-  at("problems").hidden = !strip.problems.length;
 }
 
 const content = (pieces, hours) =>
@@ -110,7 +114,7 @@ function showBanner() {
 }
 
 follow({
-  token: token(),
+  token: secret,
   delta,
   link: (state) => {
     if (state === link) return;

@@ -95,7 +95,8 @@ class Tile {
     this.glyph.append(this.path);
     this.slot = element("span", "place");
     this.uid = element("span", "uid");
-    head.append(this.glyph, this.slot, this.uid);
+    this.seen = element("span", "seen");
+    head.append(this.glyph, this.slot, this.seen, this.uid);
     this.word = element("h2", "word");
     this.do = element("p", "do");
     this.why = element("p", "why");
@@ -136,7 +137,7 @@ class Tile {
     } else {
       this.progress.removeAttribute("value");
     }
-    this.box.dataset.seen = lane.seen;
+    set(this.seen, lane.seen ? `✓ ${words.seen}` : "");
   }
 
   fit(size) {
