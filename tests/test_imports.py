@@ -67,6 +67,7 @@ ALLOWED = {
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},
     "kfasync.cli.asked": STATION | {"kfasync.web"},
+    "kfasync.cli.showroom": STATION | {"kfasync.cli", "kfasync.web", "anyio"},
     "kfasync.cli.run": STATION | {"kfasync.cli", "kfasync.web", "anyio", "typer", "rich"},
     "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},

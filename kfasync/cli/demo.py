@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console, RenderableType
 
+from kfasync.cli import showroom
 from kfasync.cli.board import Board
 from kfasync.cli.keyserver import KeyServer
 from kfasync.cli.loop import Loop, LoopOption, run_on
@@ -46,6 +47,13 @@ def demo(
         Content,
         typer.Option(help="klms: a key server over mutual TLS; containers: a directory."),
     ] = Content.KLMS,
+    web: Annotated[
+        bool,
+        typer.Option(
+            "--web",
+            help="At the pace of hands, with some trouble, on the operator's page; until Ctrl-C.",
+        ),
+    ] = False,
     svg: Annotated[Path | None, typer.Option(help="Keep a picture of the terminal.")] = None,
     loop: LoopOption = Loop.ASYNCIO,
 ) -> None:
@@ -57,6 +65,8 @@ def demo(
         config, origin = directory / "station.toml", ""
         if source is Content.KLMS:
             config, origin = _serve(directory, parts)
+        if web:
+            config.write_text(config.read_text("utf-8") + showroom.web_section(), "utf-8")
         loaded = load(config)
         names = [f"simulated {slot}" for slot in range(readers)]
         tray = _make_fobs(loaded, count)
@@ -64,9 +74,18 @@ def demo(
         if origin:
             console.print(origin, highlight=False, soft_wrap=True)
         board = Board(console)
+
+        def say_where(url: str) -> None:
+            console.print(_PAGE.format(url, showroom.PIN), highlight=False, soft_wrap=True)
+            showroom.open_browser(url)
+
         began = time.monotonic()
         with board:
-            run_on(loop, rehearse, loaded, board.tell, names, tray, board.notice)
+            if web:
+                dealt = showroom.trays(tray, readers)
+                run_on(loop, showroom.show, loaded, dealt, board.tell, board.notice, say_where)
+            else:
+                run_on(loop, rehearse, loaded, board.tell, names, tray, board.notice)
         took_s = time.monotonic() - began
         heard = _heard(loaded, loop) if source is Content.KLMS else ""
     passed = sum(record.outcome == Outcome.PASS.value for record in board.records)
@@ -79,7 +98,9 @@ def demo(
     console.print(_NEXT, highlight=False, style="dim")
     if svg is not None:
         svg.write_text(_picture(board.bars(), board.table(), summary), "utf-8")
-    raise typer.Exit(0 if passed == count == len(board.records) else CardError.exit_code)
+    # Not all of them pass at the page, and whoever looks decides when it ends.
+    ok = web or passed == count == len(board.records)
+    raise typer.Exit(0 if ok else CardError.exit_code)
 
 
 def _serve(directory: Path, parts: ExitStack) -> tuple[Path, str]:
@@ -108,6 +129,10 @@ def _heard(loaded: LoadedConfig, loop: Loop) -> str:
     )
 
 
+_PAGE = """\
+the page is at {0}
+  a: acknowledge, r: resume a stopped lane, d: decide on a fob; the line lead's PIN is {1}
+  Ctrl-C ends"""
 _NEXT = """\
 Next, in this terminal (after `. .venv/bin/activate`, where `make` has set things up):
   kfasync config template > station.toml

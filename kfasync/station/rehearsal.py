@@ -24,11 +24,18 @@ class Operator:
 
     Args:
         stays: at a lane that has stopped, until it is resumed; else such a lane is left for good.
+        pause_s: what a hand takes to take a fob away, and then to bring the next.
     """
 
     def __init__(
-        self, readers: SimulatedReaders, fobs: Iterable[SimulatedFob], *, stays: bool = False
+        self,
+        readers: SimulatedReaders,
+        fobs: Iterable[SimulatedFob],
+        *,
+        stays: bool = False,
+        pause_s: float = 0.0,
     ) -> None:
+        self._pause_s = pause_s
         self._readers = readers
         self._tray = iter(fobs)
         self._stays = stays
@@ -55,7 +62,11 @@ class Operator:
             self._done[reader] = anyio.Event()
             self._readers.place(reader, fob)
             await self._done[reader].wait()
+            if self._pause_s:
+                await anyio.sleep(self._pause_s)
             self._readers.remove(reader)
+            if self._pause_s:
+                await anyio.sleep(self._pause_s)
 
     async def _is_wanted(self, reader: str) -> bool:
         while reader in self._stopped:
