@@ -1,24 +1,31 @@
 """The one picture of a run: where the time of a fob goes, stage by stage.
 
 A bar for each stage, on one scale: the part in exchanges with the card, what the station adds
-to it, and how far the slowest of a hundred reaches. Nothing is fetched, and the picture brings
-its own ground.
+to it, and how far the slowest of a hundred reaches. Of a station with a key server there is a
+strip below that shows what overlaps what. Nothing is fetched, and the picture brings its own
+ground.
 """
 
 from collections.abc import Iterator
+from textwrap import wrap
 from xml.sax.saxutils import escape
 
 from kfasync.bench.chart import WIDTH, style, text_at
+from kfasync.bench.pipeline import overlap
 from kfasync.bench.pipeline.figures import FOB, Report, StageFigures
 from kfasync.bench.pipeline.report import conditions_of
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 220, 190, 176, 64
 _ROW, _BAR, _TAIL = 34, 18, 4
+_LINE, _CHARACTERS = 24, 120
 # Of Okabe and Ito's palette, told apart by those who see no red or no green, too.
 _COLOURS = {
     "card": ("#0072b2", "#56b4e9"),
     "station": ("#d55e00", "#e69f00"),
     "tail": ("#737373", "#a3a3a3"),
+    "lease": ("#cc79a7", "#cc79a7"),
+    "ends": ("#00b985", "#00b985"),
+    "on": ("#1f2328", "#1f2328"),
 }
 _LEGEND = {
     "card": "in exchanges with the card (median)",
@@ -32,9 +39,15 @@ def draw(report: Report, machine: str) -> str:
     stages = report.stages()
     longest = max(one.p99_ms for one in stages.values())
     bottom = _TOP + _ROW * len(stages)
-    height = bottom + _BOTTOM
-    title = f"{100 * report.efficiency:.1f} % of a lane's time is card time"
+    strip = list(overlap.rows(report, bottom + 40))
+    if strip:
+        bottom += overlap.HEIGHT
     said = conditions_of(report.conditions)
+    under = wrap(said, _CHARACTERS)
+    # What comes below moves down by the lines that the conditions need beyond the first.
+    moved = _LINE * (len(under) - 1)
+    height = bottom + moved + _BOTTOM
+    title = f"{100 * report.efficiency:.1f} % of a lane's time is card time"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -44,11 +57,14 @@ def draw(report: Report, machine: str) -> str:
             f"<style>{style(_COLOURS)}</style>",
             f'<rect class="ground" width="{WIDTH}" height="{height}" rx="12"/>',
             text_at(32, 44, title, "title"),
-            text_at(32, 72, said, "plain"),
+            *(text_at(32, 72 + _LINE * row, line, "plain") for row, line in enumerate(under)),
+            f'<g transform="translate(0 {moved})">',
             text_at(32, 96, _results(report), "plain"),
             *_legend(),
             *_rows(stages, longest),
+            *strip,
             text_at(32, bottom + 40, machine, "small"),
+            "</g>",
             "</svg>\n",
         ]
     )
