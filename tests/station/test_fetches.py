@@ -56,7 +56,7 @@ class HeldSource:
         await self._free.wait()
         if self.error is not None:
             raise self.error
-        parcel = await self._source.fetch(unit)
+        parcel = await self._source.fetch(unit, ttl_s=ttl_s)
         assert parcel.lease is not None
         self.leased.append(parcel.lease)
         return parcel
@@ -74,6 +74,9 @@ class HeldSource:
         with anyio.fail_after(PATIENCE_S):
             while len(self.told) < ends:
                 await self._news.wait()
+
+    def hold(self) -> None:
+        self._free, self._fetching = anyio.Event(), anyio.Event()
 
     def let_go(self) -> None:
         self._free.set()
