@@ -60,9 +60,11 @@ fuzz-klms: setup
 kills: setup
 	KILLS_STRIDE=1 .venv/bin/python -m pytest -s tests/station/test_kills.py
 
-# Histories of fobs that are announced, come and do not come, beside the key server's own books.
+# Histories of fobs that are announced, come and do not come, beside the key server's own books;
+# and a key server that gets slow under eight lanes.
 prefetch: setup
-	PREFETCH_EXAMPLES=500 .venv/bin/python -m pytest -s tests/station/test_prefetch_model.py
+	PREFETCH_EXAMPLES=500 PREFETCH_SLOW_S=20 .venv/bin/python -m pytest -s \
+	    tests/station/test_prefetch_model.py tests/station/test_prefetch_slow.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup

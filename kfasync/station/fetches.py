@@ -55,6 +55,12 @@ class Fetch:
         self.error: Exception | None = None
 
     @property
+    def secrets(self) -> int:
+        """How many secrets came with it, each in a place of its own in the vault."""
+        lease = _lease(self)
+        return len(lease.secrets) if lease is not None else 0
+
+    @property
     def expires_at_s(self) -> float:
         """When it runs out, on the same clock; never where the source knows no end."""
         lease = _lease(self)
@@ -284,6 +290,7 @@ class Fetches:
                 # handed back now, the source hands back at its next start, or keeps for its unit.
                 with suppress(KfError):
                     await to_thread.run_sync(self._hand_back, end)
+            fetch.parcel = None  # who still knows the fetch must not keep its locked memory
             self._returning.pop(_key(fetch.unit)).set()
         self._handed_back()
 

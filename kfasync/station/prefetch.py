@@ -25,8 +25,9 @@ from kfasync.station.writetime import WriteTime
 
 AHEAD_S = 20.0  # a pause of the operator that a lease survives
 AHEAD_MAX = 32  # leases for fobs that are expected next
-HELD_MAX = 64  # with those that were overtaken; locked memory has room for 80 beside 16 lanes
-AT_ONCE = 16  # requests; a lane's own has to find a connection too
+HELD_MAX = 64  # with those that were overtaken
+SECRETS_MAX = 320  # of all of them; locked memory has room for 512, and 16 lanes need 100
+AT_ONCE = 12  # requests; of 16 connections some are left for the lanes' own
 ANNOUNCED_MAX = 100_000  # UIDs; about a day of sixteen lanes
 PACE_S = 1.0  # between two fobs, until it has been measured
 RETRY_S = 1.0  # after a fetch that failed, and then twice as long each time
@@ -94,6 +95,7 @@ class Prefetch:
         self._fobs = 0
         self._asleep = False
         self._good_s: float | None = None  # of the last lease that came
+        self._held_max = HELD_MAX  # leases with as many secrets as that one
         self._retry_s, self._not_before_s = RETRY_S, -math.inf
         self._taken = self._renewed = self._dropped = self._failed = 0
         fetches.on_ask = self._came
@@ -167,7 +169,7 @@ class Prefetch:
         expected = sum(not one.overtaken for one in self._ahead.values())
         on_their_way = sum(not _is_here(one) for one in self._ahead.values())
         for one in self._next(max(0, min(depth - expected, AT_ONCE - on_their_way))):
-            if len(self._ahead) >= HELD_MAX and not self._make_room():
+            if len(self._ahead) >= self._held_max and not self._make_room():
                 return
             one.was_renewed, one.fobs_before = False, self._fobs
             self._fetch(one)
@@ -189,7 +191,7 @@ class Prefetch:
         usable_s = min(self._good_s, _HELD_S) - self._write_time.p99_s - SPARE_S
         if usable_s <= 0:
             return 0
-        return min(AHEAD_MAX, int(usable_s / self._pace.seconds(usable_s)))
+        return min(AHEAD_MAX, self._held_max, int(usable_s / self._pace.seconds(usable_s)))
 
     def _make_room(self) -> bool:
         for one in self._ahead.values():
@@ -243,6 +245,7 @@ class Prefetch:
             return
         if fetch.error is None:
             self._good_s, self._retry_s = fetch.expires_at_s - fetch.came_at_s, RETRY_S
+            self._held_max = min(HELD_MAX, SECRETS_MAX // max(1, fetch.secrets))
         else:
             self._failed += 1
             del self._ahead[_key(fetch.unit)]

@@ -1,10 +1,12 @@
 """A lease that is asked for early: hidden behind the card, handed back when it comes too late."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from kfasync.contracts.sources import End, EndKind, Parcel, Source
@@ -12,7 +14,10 @@ from kfasync.errors import SourceError
 from kfasync.model import Lease, Unit
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.station.config import LoadedConfig, load
+from kfasync.station.fetches import LEASES_MAX
+from kfasync.station.lane import ATTEMPTS_A_PLACING
 from kfasync.station.states import LaneState
+from kfasync.station.writetime import ASSUMED_S
 from tests.pcscd.floor import write_provider_config
 from tests.station.desks import INITIALIZE_UPDATE, PATIENCE_S, Floor, floor, unit
 
@@ -28,6 +33,7 @@ class HeldSource:
         asked: the units, in the order in which they were fetched for.
         leased: what has come out of it.
         told: the ends that it has heard.
+        good_s: for how long the next leases are good.
     """
 
     def __init__(self, source: Source) -> None:
@@ -36,6 +42,7 @@ class HeldSource:
         self.leased: list[Lease] = []
         self.told: list[End] = []
         self.error: SourceError | None = None
+        self.good_s: list[float] = []
         self._free = anyio.Event()
         self._fetching = anyio.Event()
         self._news = anyio.Event()
@@ -57,8 +64,13 @@ class HeldSource:
         if self.error is not None:
             raise self.error
         parcel = await self._source.fetch(unit, ttl_s=ttl_s)
-        assert parcel.lease is not None
-        self.leased.append(parcel.lease)
+        lease = parcel.lease
+        assert lease is not None
+        if self.good_s:
+            until_s = time.monotonic() + self.good_s.pop(0)
+            lease = msgspec.structs.replace(lease, expires_at_s=until_s)
+            parcel = msgspec.structs.replace(parcel, lease=lease)
+        self.leased.append(lease)
         return parcel
 
     def adopt(self, parcel: Parcel) -> Lease:
@@ -169,6 +181,33 @@ async def test_what_the_source_refuses_is_the_attempts(loaded: LoadedConfig) -> 
         record = await place.serve("A", place.fobs.make())
         assert (record.cause, record.message) == ("SourceError", "no content for this fob")
         assert place.desk.roster.uids() == frozenset()
+
+
+async def test_a_lease_with_too_little_left_is_handed_back_and_fetched_again(
+    loaded: LoadedConfig,
+) -> None:
+    async with held_floor(loaded) as (place, source):
+        source.good_s = [0.5, ASSUMED_S, 60.0]  # nothing is left of 2 s when they are there
+        source.let_go()
+        assert (await place.serve("A", place.fobs.make())).disposition == "pass"
+        assert place.desk.fetches.renewed == 2
+        short, _, used = source.leased
+        assert not any(any(secret.expose()) for secret in short.secrets)
+        await source.heard(1)
+        # The library gives the same lease again, so that only its last end is told.
+        assert {(end.lease_id, end.kind) for end in source.told} == {
+            (used.lease_id, EndKind.COMMIT)
+        }
+
+
+async def test_where_all_have_too_little_left_the_fob_comes_again(loaded: LoadedConfig) -> None:
+    async with held_floor(loaded) as (place, source):
+        source.good_s = [1.0] * LEASES_MAX * ATTEMPTS_A_PLACING
+        source.let_go()
+        record = await place.serve("A", fob := place.fobs.make())
+        assert (record.cause, record.disposition) == ("LeaseExpiredError", "retry")
+        assert "3 leases in a row had less than the 2.0 s left" in record.message
+        assert all(header[1] != 0x82 for header, _ in fob.log)  # EXTERNAL AUTHENTICATE
 
 
 async def test_a_lease_that_is_on_its_way_at_the_end_is_handed_back(loaded: LoadedConfig) -> None:

@@ -6,11 +6,24 @@ from pathlib import Path
 import anyio
 import pytest
 
+from kfasync.contracts.sources import EndKind
 from kfasync.model import ContentState
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
+from kfasync.station.config import load
+from kfasync.station.prefetch import Figures
 from tests.klms.world import ServerProcess
-from tests.station.desks import COMMANDS, EXTERNAL_AUTHENTICATE, PATIENCE_S, Floor, floor, sql, uid
+from tests.pcscd.floor import write_provider_config
+from tests.station.desks import (
+    COMMANDS,
+    EXTERNAL_AUTHENTICATE,
+    PATIENCE_S,
+    Floor,
+    floor,
+    furnish,
+    sql,
+    uid,
+)
 from tests.station.keyserver import books, keys_of_fob, loaded_station, make_klms, pool
 from tests.station.test_fetches import held_floor
 from tests.station.test_klms_away import fob, until_told
@@ -104,3 +117,36 @@ async def test_whenever_the_card_fails_nothing_stays_reserved_or_open(tmp_path: 
         assert ContentState.RESERVED.value not in states
     finally:
         server.stop()
+
+
+async def test_a_library_is_asked_ahead_too(tmp_path: Path) -> None:
+    loaded = load(write_provider_config(tmp_path, containers=4))
+    async with held_floor(loaded, ("A", "B")) as (place, source):
+        source.let_go()
+        fobs = [place.fobs.make() for _ in range(3)]
+        for one in fobs:
+            place.station.announce(one.uid)
+        await until_ahead(place, 3)
+        for reader, one in zip("BA", fobs, strict=False):
+            assert (await place.serve(reader, one)).disposition == "pass"
+        assert len(source.asked) == 3
+    kinds = [(end.uid, end.kind) for end in source.told]
+    assert kinds[-1] == (fobs[2].uid, EndKind.ABORT)  # never came
+    assert sorted(kinds[:-1]) == [(one.uid, EndKind.COMMIT) for one in fobs[:2]]
+
+
+async def test_containers_need_no_announcement_and_take_no_harm(tmp_path: Path) -> None:
+    async with floor(furnish(tmp_path)) as place:
+        fob = place.fobs.make()
+        assert place.station.announce(fob.uid)
+        assert (await place.serve("A", fob)).disposition == "pass"
+        assert place.station.prefetched() == Figures(0, 0, 0, 0, 0, 0)
+
+
+async def test_too_many_announcements_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfasync.station.prefetch.ANNOUNCED_MAX", 2)
+    async with held_floor(load(write_provider_config(tmp_path, containers=4))) as (place, _):
+        taken = [place.station.announce(uid(number)) for number in (1, 2, 2, 3)]
+        assert taken == [True, True, True, False]
