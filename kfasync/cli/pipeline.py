@@ -1,6 +1,7 @@
 """``kfasync bench pipeline``: a whole station on simulated readers, measured."""
 
 import json as json_module
+import os
 import tempfile
 import time
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from kfasync.bench.machine import this_machine
 from kfasync.bench.pipeline import run
 from kfasync.bench.pipeline.figures import FobTimes
+from kfasync.bench.pipeline.floor import VirtualFloor
 from kfasync.bench.pipeline.report import as_json, as_text
 from kfasync.bench.pipeline.slide import draw
 from kfasync.bench.report import software_of
@@ -21,6 +23,7 @@ from kfasync.cli.keyserver import KeyServer
 from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.errors import CardError, ConfigError
+from kfasync.sim.pcscd import MAX_SLOTS, SOCKET_VARIABLE, PrivatePcscd
 from kfasync.station.config import LoadedConfig, load
 
 _A_LANE = 20  # fobs, where it is not said how many
@@ -120,6 +123,9 @@ def pipeline(
             help="Of the announced fobs a tenth never comes and a tenth comes late; hands pause.",
         ),
     ] = False,
+    pcscd: Annotated[
+        bool, typer.Option("--pcscd", help="Through a pcscd of its own, with virtual readers.")
+    ] = False,
     loop: LoopOption = Loop.ASYNCIO,
     json: Annotated[bool, typer.Option("--json", help="The figures, as JSON.")] = False,
     svg: Annotated[
@@ -136,6 +142,10 @@ def pipeline(
         raise ConfigError("", f"{svg}: there is no directory {svg.parent}")
     if announce and (source == "containers" or not prefetch):
         raise ConfigError("--announce", "--announce needs --source klms or stub, and --prefetch")
+    if pcscd and lanes > MAX_SLOTS:
+        raise ConfigError(
+            "", f"--pcscd has {MAX_SLOTS} readers at most: --lanes {lanes} are too many"
+        )
     if disorder and not announce:
         raise ConfigError("--disorder", "--disorder is of announced fobs: add --announce")
     plan = run.Plan(
@@ -156,8 +166,10 @@ def pipeline(
         if source == "klms":
             loaded = _serve_keys(Path(name), plan, parts)
         keys_of = parts.enter_context(sample_keys(loaded))
+        floor = _start_pcscd(Path(name), lanes, parts) if pcscd else None
         with Meanwhile("provisioning", plan.fobs) as meanwhile:
-            report = run_on(loop, run.measure, loaded, plan, loop.value, meanwhile.see, keys_of)
+            measured = loaded, plan, loop.value, meanwhile.see, keys_of, floor
+            report = run_on(loop, run.measure, *measured)
     machine = this_machine()
     if svg is not None:
         try:
@@ -178,3 +190,10 @@ def _serve_keys(directory: Path, plan: run.Plan, parts: ExitStack) -> LoadedConf
         ends_ms=plan.commit_ms,
     )
     return load(parts.enter_context(server).config)
+
+
+def _start_pcscd(directory: Path, lanes: int, parts: ExitStack) -> VirtualFloor:
+    server = PrivatePcscd(directory / "pcscd", slots=lanes)
+    # Before anything of PC/SC is loaded, which looks at it once.
+    os.environ[SOCKET_VARIABLE] = str(server.socket_path)
+    return VirtualFloor(parts.enter_context(server), lanes)

@@ -40,6 +40,7 @@ def test_a_key_server_is_started_for_it_and_the_fobs_are_announced(run: Run) -> 
     [
         (["--announce"], "kfasync: --announce needs --source klms or stub, and --prefetch"),
         (["--source", "stub", "--announce", "--no-prefetch"], "--announce needs"),
+        (["--pcscd", "--lanes", "17"], "--pcscd has 16 readers at most: --lanes 17 are too many"),
         (["--source", "stub", "--disorder"], "--disorder is of announced fobs: add --announce"),
     ],
 )
@@ -47,6 +48,19 @@ def test_what_does_not_go_together_is_a_sentence(run: Run, options: list[str], s
     ended = run(*SMALL, *options)
     assert (ended.code, ended.out) == (2, "")
     assert says in ended.err
+
+
+def test_it_runs_through_a_pcscd_of_its_own() -> None:
+    # As a process: PC/SC's library looks only once which pcscd to talk to.
+    ended = subprocess.run(
+        [sys.executable, "-m", "kfasync", *SMALL, "--pcscd", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["passed"] == 4
 
 
 def test_the_table_is_shown_and_the_picture_is_written(run: Run, tmp_path: Path) -> None:

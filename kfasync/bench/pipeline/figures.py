@@ -25,7 +25,8 @@ class FobTimes(msgspec.Struct, frozen=True, kw_only=True):
     """One fob.
 
     Attributes:
-        placed_s: when it was on the reader, on the monotonic clock.
+        placed_s: when it was on the reader, on the monotonic clock; with a virtual reader of pcscd
+            when that told of it.
         latched_s: when its result stood there.
         model_s: the card time that the timing model says.
         opening_s: the part of it before any content is needed, the UID already known.
@@ -76,6 +77,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     announce: bool = False
     prefetch: bool = True
     disorder: bool = False
+    pcscd: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

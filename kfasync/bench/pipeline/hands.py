@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 import anyio
 
 from kfasync.bench.pipeline.figures import PLACED, RESULT, FobTimes, Span
+from kfasync.bench.pipeline.floor import Floor
 from kfasync.bench.pipeline.meter import MeteredFob
 from kfasync.contracts.cards import News
 from kfasync.errors import LaneStoppedError
 from kfasync.model import Outcome
-from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import WORKING, LaneState
 
@@ -30,15 +30,25 @@ def _is_empty(event: LaneEvent) -> bool:
 
 
 class Hand:
-    """What one reader's lane has said, in order and with the time it was said at."""
+    """What one reader's lane has said, in order and with the time it was said at.
+
+    Attributes:
+        news_s: when it first said that a fob is there, which may be the one before.
+    """
 
     def __init__(self, reader: str, patience_s: float) -> None:
         self._reader = reader
         self._patience_s = patience_s
+        self._is_there = False
+        self.news_s = -math.inf
         self._say, self._said = anyio.create_memory_object_stream[tuple[float, LaneEvent]](math.inf)
 
     def hear(self, event: LaneEvent) -> None:
         """Take in news of the lane, on the event loop; its progress is none of this."""
+        is_there = event.news is News.INSERTED
+        if is_there and not self._is_there:
+            self.news_s = time.monotonic()
+        self._is_there = is_there
         if event.state not in WORKING:
             self._say.send_nowait((time.monotonic(), event))
 
@@ -77,11 +87,11 @@ class Hands:
 
     def __init__(
         self,
-        readers: SimulatedReaders,
+        floor: Floor,
         patience_s: float,
     ) -> None:
-        self._readers = readers
-        self._hands = {name: Hand(name, patience_s) for name in readers.names()}
+        self._floor = floor
+        self._hands = {name: Hand(name, patience_s) for name in floor.names()}
 
     def see(self, event: LaneEvent) -> None:
         """Take in news of a lane."""
@@ -146,9 +156,11 @@ class Hands:
             fob = tray.popleft()
             await anyio.sleep(pause_s())
             placed_s = time.monotonic()
-            self._readers.place(reader, fob)
+            await self._floor.place(reader, fob)
             latched_s, event = await hand.until(_ended)
-            self._readers.remove(reader)
+            if self._floor.from_news:
+                placed_s = hand.news_s
+            await self._floor.remove(reader)
             await hand.until(_is_empty)
             told(times_of(fob, event, placed_s, latched_s))
 

@@ -27,6 +27,7 @@ class MeteredFob(SimulatedFob):
         nfc_s: what its exchanges so far would have taken on NFC.
         opening_s: the card time of its SELECT and INITIALIZE UPDATE, which a lease that is asked
             for when the UID is known may hide behind.
+        cpu_s: what it has computed, by the clock of the thread that asked.
         first_s: when the first command of its life came, on the monotonic clock.
     """
 
@@ -34,6 +35,7 @@ class MeteredFob(SimulatedFob):
         super().__init__(uid=uid, keys=keys, timing=NFC)
         self.nfc_s = 0.0
         self.opening_s = 0.0
+        self.cpu_s = 0.0
         self.first_s: float | None = None
         self._pace = pace
 
@@ -46,7 +48,11 @@ class MeteredFob(SimulatedFob):
         """One command in, one answer out, as :class:`SimulatedFob` has it."""
         if self.first_s is None:
             self.first_s = time.monotonic()
-        return super().transmit(command)
+        began = time.thread_time()
+        try:
+            return super().transmit(command)
+        finally:
+            self.cpu_s += time.thread_time() - began
 
     def seconds(self, command: bytes, answer: bytes) -> float:
         """How long the exchange takes that was just carried out."""

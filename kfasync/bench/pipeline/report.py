@@ -53,6 +53,7 @@ def conditions_of(conditions: Conditions) -> str:
     """In one line, what was run."""
     card = "NFC timing" if conditions.card_ms is None else f"{conditions.card_ms:g} ms of card"
     lanes = f"{conditions.lanes} lane{'s' if conditions.lanes > 1 else ''}"
+    lanes += " through pcscd" if conditions.pcscd else ""
     return (
         f"{conditions.fobs} fobs on {lanes}, {card}, {_source_of(conditions)}, seed "
         f"{conditions.seed}, {conditions.loop}, crypto path {conditions.crypto_path}"

@@ -13,14 +13,14 @@ import msgspec
 
 from kfasync.bench.memory import forget_peak, peak_rss_mb
 from kfasync.bench.pipeline.figures import Conditions, FobTimes, Report
+from kfasync.bench.pipeline.floor import Floor, SimulatedFloor
 from kfasync.bench.pipeline.hands import Hands
-from kfasync.bench.pipeline.meter import MeteredFob, MeteredReaders
+from kfasync.bench.pipeline.meter import MeteredFob
 from kfasync.bench.pipeline.requests import MeteredSource, StubSource
 from kfasync.contracts.sources import Source
 from kfasync.errors import LaneStoppedError
 from kfasync.model import KeySet
 from kfasync.sim.content import make_certificates, make_containers
-from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import LoadedConfig, load
 from kfasync.station.station import open_station
 
@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
         klms_ms, commit_ms: how long a request for a lease takes, and one that tells of ends.
         announce: the fobs are announced beforehand, in their order.
         prefetch: leases are asked for before they are needed; without it only to compare.
-        disorder: the floor is not as it was announced.
+        disorder: the fobs do not come as they were announced.
     """
 
     lanes: int
@@ -103,6 +103,7 @@ async def measure(
     loop: str,
     progress: Callable[[FobTimes], None],
     keys_of: Callable[[bytes], KeySet] | None = None,
+    floor: Floor | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Report:
     """Run the plan on the station that this configuration describes.
@@ -111,6 +112,7 @@ async def measure(
         loop: what the event loop is called, for the report.
         progress: told of every fob that is done, on the event loop; its CPU is not counted.
         keys_of: the static keys of a fob, by its UID; None for those of the configuration.
+        floor: where the fobs are placed; None for simulated readers.
         patience_s: how long a lane may say nothing.
 
     Raises:
@@ -123,21 +125,20 @@ async def measure(
         keys_of = lambda uid: keys  # noqa: E731
     tray, shown = _Tray(plan, keys_of), _Shown(progress)
     sources: list[MeteredSource] = []
-    readers = SimulatedReaders(f"simulated {number:02d}" for number in range(plan.lanes))
-    metered = MeteredReaders(readers)
-    hands = Hands(readers, patience_s)
+    floor = floor or SimulatedFloor(f"simulated {number:02d}" for number in range(plan.lanes))
+    hands = Hands(floor, patience_s)
     try:
         async with (
             open_station(
                 loaded,
-                metered,
+                floor.readers,
                 hands.see,
                 around=partial(_meter, plan, sources),
                 asks_early=plan.prefetch,
             ) as station,
             anyio.create_task_group() as tasks,
         ):
-            tasks.start_soon(station.run)
+            tasks.start_soon(station.run, tuple(floor.names()))
             await hands.find()
             nfc_s = await _warm_up(hands, tray.fobs(plan.lanes, 0))
             pace = 1.0 if plan.card_ms is None else plan.card_ms / 1000 / nfc_s
@@ -145,10 +146,10 @@ async def measure(
             if plan.announce:
                 for uid in tray.announced(fobs):
                     station.announce(uid)
-            not_ours_s, began_s = metered.fob_cpu_s, time.process_time()
+            not_ours_s, began_s = floor.fob_cpu_s, time.process_time()
             await hands.serve(fobs, shown.take, delays_s, tray.pause_s)
             cpu_s = time.process_time() - began_s
-            not_ours_s = metered.fob_cpu_s - not_ours_s + shown.cpu_s
+            not_ours_s = floor.fob_cpu_s - not_ours_s + shown.cpu_s
             tasks.cancel_scope.cancel()
     finally:
         hands.close()
@@ -166,6 +167,7 @@ async def measure(
             announce=plan.announce,
             prefetch=plan.prefetch,
             disorder=plan.disorder,
+            pcscd=floor.from_news,
         ),
         fobs=tuple(shown.fobs),
         requests=tuple(sources[0].requests),
