@@ -48,7 +48,9 @@ def check(
     """Say what is wrong with a configuration file, or what it says."""
     loaded = load(file)
     card = loaded.config.card
-    lanes = ", ".join(lane.reader for lane in loaded.config.lane) or "every PC/SC reader"
+    lanes = ", ".join(loaded.config.lanes) or "every PC/SC reader"
+    if loaded.config.scouts:
+        lanes += f"; scouts: {', '.join(loaded.config.scouts)}"
     _look(loaded)
     typer.echo(f"{file}: good")
     typer.echo(f"  station   {loaded.config.station.id}, lanes: {lanes}")

@@ -65,9 +65,9 @@ def provision(
 async def _provision(
     loaded: LoadedConfig, name: str, wait_s: float, board: Board
 ) -> Conclusion | KfError:
-    lanes = loaded.config.lane
+    lanes = loaded.config.lanes
     if not name and len(lanes) == 1:
-        name = lanes[0].reader
+        name = lanes[0]
     stop = anyio.CancelScope()
     async with anyio.create_task_group() as tasks:
         # Before anything is opened, so that no moment is left at which a signal kills.

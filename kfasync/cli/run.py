@@ -91,11 +91,11 @@ def lanes_of(loaded: LoadedConfig) -> list[str]:
     Raises:
         ConfigError: simulated readers stand beside real ones, or before a vendor's library.
     """
-    names = [lane.reader for lane in loaded.config.lane]
+    names = list(loaded.config.lanes)
     simulated = names.count(SIMULATED)
     if not simulated:
         return names
-    if simulated < len(names):
+    if simulated < len(loaded.config.lane):
         raise ConfigError(
             "lane.reader",
             f"[[lane]]: {SIMULATED!r} stands beside real readers; have only the one or the other",
@@ -212,7 +212,9 @@ class Shop:
                         tasks.start_soon(self.announced.read, announce, self._view.note)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
-                    tally = await station.run(tuple(self._names), fobs)
+                    tally = await station.run(
+                        tuple(self._names), fobs, scouts=self._loaded.config.scouts
+                    )
                     tasks.cancel_scope.cancel()
             self._left = unfinished(station)
             if self.announced is not None:
@@ -241,7 +243,7 @@ class Shop:
             return [f"waiting for readers: {self._words.no_reader}"]
         return [
             f"waiting for reader {name}; there are: {', '.join(there)}"
-            for name in self._names
+            for name in (*self._names, *self._loaded.config.scouts)
             if not any(answers_to(reader, name) for reader in there)
         ]
 

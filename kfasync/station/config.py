@@ -14,7 +14,7 @@ import msgspec
 
 from kfasync.contracts.crypto import Aes, CryptoPath
 from kfasync.contracts.klms import TTL_MAX_S
-from kfasync.core.profile import CardProfile
+from kfasync.core.profile import CardProfile, UidSource
 from kfasync.core.scp03 import key_check_value
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
@@ -50,7 +50,7 @@ layout = "auto"                   # "auto" "gp" "rev3"
 # challenge_aid = ""              # where the card's pseudo-random challenge is over another AID
 # post_personalization = ["00DB0000030A0101", "00DB0000030B0101"]
 
-# [[lane]]                        # none at all: every PC/SC reader
+# [[lane]]                        # none: every PC/SC reader; scout = true: one that only reads UIDs
 # reader = "ACS ACR1252 [00 00]"  # as `kfasync readers` prints it, or "simulated"
 
 [source]
@@ -112,9 +112,14 @@ class StationSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LaneSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[lane]]``."""
+    """``[[lane]]``; a scout is a reader that has no lane and only reads UIDs of fobs to come."""
 
     reader: str
+    scout: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scout and self.reader == SIMULATED:
+            raise ValueError("scout = true is for a real reader; simulated fobs are announced")
 
 
 class KcvSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,6 +243,23 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lane: tuple[LaneSection, ...] = ()
     crypto: CryptoSection = CryptoSection()
     web: WebSection | None = None
+
+    def __post_init__(self) -> None:
+        if self.scouts and self.card.uid_source is UidSource.KEY_DIVERSIFICATION_DATA:
+            raise ValueError(
+                "scout = true needs a UID that can be read without a session, and uid_source is "
+                "key-diversification-data"
+            )
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The readers that have a lane; none for every reader that is no scout."""
+        return tuple(one.reader for one in self.lane if not one.scout)
+
+    @property
+    def scouts(self) -> tuple[str, ...]:
+        """The readers that only read UIDs."""
+        return tuple(one.reader for one in self.lane if one.scout)
 
     @classmethod
     def parse(cls, text: str, directory: Path, name: str) -> Self:

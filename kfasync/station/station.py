@@ -31,6 +31,7 @@ from kfasync.station.lane import Lane
 from kfasync.station.prefetch import Figures, Prefetch
 from kfasync.station.quota import Quota, Tally
 from kfasync.station.roster import Roster
+from kfasync.station.scout import Scouts
 from kfasync.station.sender import Sender
 from kfasync.station.setup import data_directory, make_source, pool_directory
 from kfasync.station.slots import Slots
@@ -57,9 +58,12 @@ class Stock(msgspec.Struct, frozen=True):
 class Station:
     """Readers in, outcomes out."""
 
-    def __init__(self, desk: Desk, readers: Readers) -> None:
+    def __init__(
+        self, desk: Desk, readers: Readers, notice: Callable[[Notice], None] = ignore
+    ) -> None:
         self._desk = desk
         self._readers = readers
+        self._notice = notice
         self._lanes: dict[int, Lane] = {}
 
     @property
@@ -114,7 +118,13 @@ class Station:
         if not lane.resume():
             raise LaneError(f"lane {slot} is not stopped")
 
-    async def run(self, names: tuple[str, ...] = (), fobs: int | None = None) -> Tally:
+    async def run(
+        self,
+        names: tuple[str, ...] = (),
+        fobs: int | None = None,
+        *,
+        scouts: tuple[str, ...] = (),
+    ) -> Tally:
         """Work on these readers, or on every reader there is, until cancelled.
 
         Cancelled, it begins nothing new: a fob that has not been written to is given up, and one
@@ -126,14 +136,18 @@ class Station:
                 its serial number.
             fobs: return after that many results; also when no lane is left that could bring one,
                 because all whose readers are there have stopped.
+            scouts: readers, named in the same way, that only read the UIDs of fobs to come.
         """
         quota, slots = Quota(fobs), Slots(names)
+        scouting = Scouts(scouts, self._readers, self._desk, self._notice)
         if not names:
-            await self._number_those_there(slots)
+            await self._number_those_there(slots, scouting)
         async with self._followed() as tasks, self._readers.watch() as news:
             if fobs is not None:
                 tasks.start_soon(self._end_of, quota, tasks.cancel_scope)
             async for event in news:
+                if scouting.hear(event, tasks):
+                    continue
                 lane = self._lane_of(event, slots, quota, tasks)
                 if lane is not None:
                     lane.hear(event.news)
@@ -196,11 +210,12 @@ class Station:
 
     # ------------------------------------------------------------------ its lanes
 
-    async def _number_those_there(self, slots: Slots) -> None:
+    async def _number_those_there(self, slots: Slots, scouting: Scouts) -> None:
         # By name, for the order in which PC/SC found them is another one every time.
         with suppress(ReaderError):  # PC/SC may still have to come
             for name in sorted(await to_thread.run_sync(self._readers.names)):
-                slots.find(name)
+                if not scouting.has(name):
+                    slots.find(name)
 
     def _lane_of(
         self, event: ReaderEvent, slots: Slots, quota: Quota, tasks: TaskGroup
@@ -263,7 +278,7 @@ async def open_station(
     """
     async with AsyncExitStack() as parts:
         desk = await _set_up(loaded, tell, notice, around, parts)
-        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers)
+        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers, notice)
 
 
 async def _set_up(

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,7 @@ async def floor(
     loaded: LoadedConfig,
     readers: Sequence[str] = ("A",),
     around: Callable[[Source], Source] = lambda source: source,
+    scouts: tuple[str, ...] = (),
 ) -> AsyncIterator[Floor]:
     """A station that is at work for as long as the context is open."""
     place = Floor(loaded, readers)
@@ -322,8 +324,8 @@ async def floor(
             anyio.create_task_group() as tasks,
         ):
             place.cancel = tasks.cancel_scope.cancel
-            place.station = Station(place.desk, place.readers)
-            tasks.start_soon(place.station.run)
+            place.station = Station(place.desk, place.readers, place.notice)
+            tasks.start_soon(partial(place.station.run, scouts=scouts))
             yield place
             place.cancel()
         assert place.wrong == []

@@ -179,6 +179,29 @@ def test_lanes_are_kept_in_their_order() -> None:
     assert parse(text).lane == (LaneSection("B"), LaneSection("A"))
 
 
+SCOUT = '[[lane]]\nreader = "S"\nscout = true\n'
+
+
+def test_a_scout_has_no_lane() -> None:
+    config = parse(TEMPLATE + '[[lane]]\nreader = "A"\n' + SCOUT)
+    assert (config.lanes, config.scouts) == (("A",), ("S",))
+    assert parse(TEMPLATE + SCOUT).lanes == ()  # every other reader
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SCOUT.replace('"S"', '"simulated"'), "scout = true is for a real reader"),
+        (SCOUT, "scout = true needs a UID that can be read without a session"),
+    ],
+)
+def test_where_a_scout_can_read_nothing_it_is_refused(text: str, sentence: str) -> None:
+    other = TEMPLATE.replace('# uid_source = "get-data"', 'uid_source = "key-diversification-data"')
+    with pytest.raises(ConfigError, match=sentence) as refused:
+        parse(other + text)
+    assert refused.value.key.endswith("scout")
+
+
 @pytest.mark.parametrize("size", [16, 24, 32])
 def test_keys_have_the_check_values_that_were_given_or_their_own(size: int) -> None:
     keys = "".join(f'{name} = "{"40" * size}"\n' for name in ("enc", "mac", "dek"))

@@ -100,7 +100,7 @@ class HeldSource:
 
 @asynccontextmanager
 async def held_floor(
-    loaded: LoadedConfig, readers: Sequence[str] = ("A",)
+    loaded: LoadedConfig, readers: Sequence[str] = ("A",), scouts: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[Floor, HeldSource]]:
     made: list[HeldSource] = []
 
@@ -108,7 +108,7 @@ async def held_floor(
         made.append(HeldSource(source))
         return made[0]
 
-    async with floor(loaded, readers, hold) as place:
+    async with floor(loaded, readers, hold, scouts) as place:
         try:
             yield place, made[0]
         finally:
