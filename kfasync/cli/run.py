@@ -22,6 +22,7 @@ from kfasync.cli.loop import Loop, LoopOption, run_on
 from kfasync.cli.samples import sample_keys
 from kfasync.cli.screen import Screen
 from kfasync.cli.systemd import ServiceManager
+from kfasync.cli.trays import Trays
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
@@ -71,6 +72,10 @@ def run(
             help="UIDs of fobs to come, one a line, in their order; - for standard input."
         ),
     ] = None,
+    trays: Annotated[
+        Path | None,
+        typer.Option(help="The same from files in this directory, which are deleted when read."),
+    ] = None,
     loop: LoopOption = Loop.ASYNCIO,
 ) -> None:
     """Work on all readers until SIGINT (Ctrl-C) or SIGTERM."""
@@ -80,6 +85,7 @@ def run(
     shop = Shop(loaded, names, words)
     if log is not None or log_json:
         shop.log_to(log or data_directory(loaded) / LOG_NAME, as_json=log_json)
+    shop.trays = Trays(trays) if trays is not None else None
     with AnnouncedFile(announce) if announce is not None else nullcontext() as announced:
         shop.announced = announced
         raise typer.Exit(run_on(loop, shop.run, fobs))
@@ -134,11 +140,12 @@ class Shop:
         names: of the readers; none for every reader that PC/SC sees.
 
     Attributes:
-        announced: where the fobs to come are announced, if they are.
+        announced, trays: where fobs to come are announced, if they are.
     """
 
     def __init__(self, loaded: LoadedConfig, names: list[str], words: Words) -> None:
         self.announced: AnnouncedFile | None = None
+        self.trays: Trays | None = None
         self._words = words
         self._loaded = loaded
         self._names = names
@@ -207,9 +214,11 @@ class Shop:
                     tasks.start_soon(self._look_after, station)
                     if self.announced is None or not self.announced.is_stdin:
                         tasks.start_soon(self._type, station)
+                    announce = partial(self._announce, station)
                     if self.announced is not None:
-                        announce = partial(self._announce, station)
                         tasks.start_soon(self.announced.read, announce, self._view.note)
+                    if self.trays is not None:
+                        tasks.start_soon(self.trays.watch, announce, self._view.note)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
                     tally = await station.run(
@@ -217,7 +226,7 @@ class Shop:
                     )
                     tasks.cancel_scope.cancel()
             self._left = unfinished(station)
-            if self.announced is not None:
+            if self.announced or self.trays or self._loaded.config.scouts:
                 self._left.append(what_became(station.prefetched()))
         if tally is None:
             return 0

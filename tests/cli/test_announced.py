@@ -98,6 +98,8 @@ def station_with(klms: Path, server: ServerProcess, lanes: int) -> Path:
 def test_a_station_provisions_what_standard_input_announces(tmp_path: Path, loop: str) -> None:
     klms = make_klms(tmp_path / "dev", 12)
     uids = [f"04{number:012X}" for number in range(1, 7)]
+    (trays := tmp_path / "trays").mkdir()
+    (trays / "tray 1").write_text("04000000000099\n", "utf-8")
     server = ServerProcess(klms, "--quiet")
     try:
         # On each of the two readers lies a fob before anything is announced.
@@ -105,8 +107,9 @@ def test_a_station_provisions_what_standard_input_announces(tmp_path: Path, loop
             [
                 *(sys.executable, "-m", "kfasync", "run", "--fobs", "8", "--loop", loop),
                 *("--config", str(station_with(klms, server, 2)), "--announce", "-"),
+                *("--trays", str(trays)),
             ],
-            input="\n".join([*uids, "04000000000099"]),
+            input="\n".join(uids),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -115,6 +118,7 @@ def test_a_station_provisions_what_standard_input_announces(tmp_path: Path, loop
         assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
         done = ended.stdout.splitlines()
         assert done[-1].endswith("stopped: 8 passed, 0 failed")
+        assert not list(trays.iterdir())
         assert "had their lease before they came, " in done[-2]
         consumed = {uid for (uid,) in books(klms, USED)}
         assert len(consumed & {*uids, "04000000000099"}) >= 6
