@@ -1,5 +1,6 @@
 """``kfasync run`` with a page, as a process, seen through HTTP; in a browser in tests/web."""
 
+import base64
 import os
 import re
 import signal
@@ -7,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from kfasync.station.states import LaneState
 from tests.cli.stations import Running, write_simulated
 from tests.cli.terminal import Run
+from tests.pcscd.floor import sample_keys
 from tests.station.desks import sql
 from tests.web.pages import Stream, ask
 
@@ -22,6 +27,38 @@ def with_page(directory: Path, lanes: int, made: int, web: str = "port = 0") -> 
 
 def url_of(station: Running) -> str:
     return station.until("the page is at ").rpartition(" ")[2]
+
+
+def secrets_of(directory: Path) -> dict[str, bytes]:
+    """The static keys of the fobs, and what each container hides."""
+    keys = sample_keys()
+    found = {name: bytes(getattr(keys, name).expose()) for name in ("enc", "mac", "dek")}
+    for container in (directory / "containers").glob("1KM*"):
+        private = serialization.load_der_private_key(
+            (container / "keyfob_private.der").read_bytes(), None
+        )
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        scalar = private.private_numbers().private_value
+        found[f"{container.name} scalar"] = scalar.to_bytes(32, "big")
+        irk = (container / "irk_keyfob.key").read_bytes()
+        found[f"{container.name} IRK"] = base64.b64decode(irk)
+    return found
+
+
+def found_in(payload: bytes, secrets: dict[str, bytes]) -> list[str]:
+    """Those that stand there in hex, in base64 or as they are; the payload is in lower case."""
+    return [
+        name
+        for name, secret in secrets.items()
+        if any(
+            form in payload
+            for form in (
+                secret.hex().encode(),
+                base64.b64encode(secret).lower().rstrip(b"="),
+                secret.lower(),
+            )
+        )
+    ]
 
 
 def page_process(station: Running) -> int:
@@ -42,9 +79,15 @@ def test_the_page_shows_what_the_station_does_and_ends_with_it(tmp_path: Path) -
             while not (delta := stream.event()) or not delta.results or delta.strip is None:
                 pass
             assert delta.strip.content is not None
+            seen = len(delta.results)
+            while seen < 20:
+                seen += len(delta.results) if (delta := stream.event()) else 0
+            payload = b"".join(stream.raw).lower()
         child = page_process(station)
         station.signal(signal.SIGTERM)
         assert station.ended() == 0
+    assert found_in(payload, secrets_of(tmp_path)) == []
+    assert found_in(payload + b"a5" * 16, {"planted": b"\xa5" * 16}) == ["planted"]
     assert not Path(f"/proc/{child}").exists()
     assert sorted(name.name for name in (tmp_path / "var").glob("*.sock")) == []
 

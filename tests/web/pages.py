@@ -137,11 +137,13 @@ class Stream:
     Attributes:
         last: the id of the last event, to go on from.
         beats: what was said between two deltas.
+        raw: everything, as it came.
     """
 
     def __init__(self, url: str, last: str = "", headers: dict[str, str] | None = None) -> None:
         self.last = last
         self.beats: list[str] = []
+        self.raw: list[bytes] = []
         self._parts = contextlib.ExitStack()
         connection = self._parts.enter_context(connected(url))
         lines = {"Host": urlsplit(url).netloc, "Last-Event-ID": last} | (headers or {})
@@ -161,6 +163,7 @@ class Stream:
         fields: dict[str, str] = {}
         for line in iter(self._answer.readline, b"\n"):
             assert line, "the stream has ended"
+            self.raw.append(line)
             name, _, value = line.decode().rstrip("\n").partition(": ")
             fields[name] = value
         self.last = fields.get("id", self.last)

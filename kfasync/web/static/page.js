@@ -52,14 +52,17 @@ function delta(news) {
     lastSeq = 0;
   }
   tiles.show(news);
+  let first = "";
   for (const result of news.results) {
     if (result.seq <= lastSeq) continue; // told before
+    first ||= result.at;
     lastSeq = result.seq;
     heardResults += 1;
     const late = Date.now() - Date.parse(result.at) > TONE_LATE_MS;
     if (!news.whole && !late) play(result.state === "pass");
   }
   if (news.strip) showStrip(news.strip);
+  if (first) document.body.dataset.at = first;
   document.body.dataset.results = heardResults;
   document.body.dataset.seq = news.seq;
   showBanner();
