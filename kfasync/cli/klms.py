@@ -195,7 +195,7 @@ def open_(
 ) -> None:
     """List the content that is bound to a unit and has been without an end for long."""
     with open_depot(load(config)) as depot:
-        held = depot.standing.held(longer_than_s)
+        held, repeats = depot.standing.held(longer_than_s), depot.standing.repeats()
     for one in held:
         touched = "touched" if one.touched else "not known to be touched"
         stations = one.stations or "no station"
@@ -204,6 +204,8 @@ def open_(
             f"open at {stations}, {touched}"
         )
     typer.echo(f"{len(held)} open for more than {longer_than_s} s")
+    if repeats:
+        typer.echo(f"{repeats} ends were told more than once, and applied once")
 
 
 @app.command()

@@ -182,8 +182,11 @@ def _end(db: sqlite3.Connection, station: str, end: End) -> State | Problem:
         return Problem.LEASE_OF_ANOTHER_STATION
     word = end.outcome if end.end == "commit" else end.touched
     if lease["ended"] is not None:
-        same = (lease["ended"], lease["word"]) == (end.end, word)
-        return cast(State, lease["answer"]) if same else Problem.LEASE_ENDED
+        if (lease["ended"], lease["word"]) != (end.end, word):
+            return Problem.LEASE_ENDED
+        # A station may tell of an end twice; it is applied once, and counted.
+        db.execute("UPDATE lease SET repeats = repeats + 1 WHERE number = ?", (lease["number"],))
+        return cast(State, lease["answer"])
     content = _content(db, lease["content"])
     if content["state"] != "leased":
         becomes = content["state"]  # another lease of the unit has decided

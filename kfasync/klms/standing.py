@@ -58,6 +58,12 @@ class Standing:
         states = ("free", "leased", "consumed", "quarantined")
         return PoolAnswer(profile, *(count.get(state, 0) for state in states))
 
+    def repeats(self) -> int:
+        """How many ends were told once more than needed; each was applied once."""
+        with self._store.reading() as db:
+            (count,) = db.execute("SELECT ifnull(sum(repeats), 0) FROM lease").fetchone()
+        return int(count)
+
     def held(self, longer_than_s: float) -> list[Held]:
         """What has been bound for longer than that without an end, the oldest first."""
         now = self._clock()

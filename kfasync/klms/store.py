@@ -14,7 +14,9 @@ from pathlib import Path
 
 from kfasync.errors import ConfigError, SourceUnavailableError
 
-VERSION = 1
+VERSION = 2
+# From a version to the next.
+_STEPS = {1: "ALTER TABLE lease ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0"}
 # What passes by itself or with a hand: another process writes, the disk is full or fails.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _BUSY_S = 10.0  # an import of thousands holds the write lock for a second or two
@@ -59,6 +61,7 @@ CREATE TABLE lease (
     word TEXT,
     record_hash TEXT,
     answer TEXT,
+    repeats INTEGER NOT NULL DEFAULT 0,
     UNIQUE (station, key)
 ) STRICT;
 CREATE INDEX lease_unended ON lease (content) WHERE ended IS NULL;
@@ -125,12 +128,15 @@ class Store:
             if version == 0:
                 for statement in _statements(_SCHEMA):
                     db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
+            elif version in _STEPS:
+                for step in range(version, VERSION):
+                    db.execute(_STEPS[step])
             elif version != VERSION:
                 raise ConfigError(
                     "pool.file",
                     f"{self._path}: a pool of version {version}, this software knows {VERSION}",
                 )
+            db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file."""

@@ -163,11 +163,13 @@ def test_an_end_is_taken_after_the_ttl(leases: Leases, clock: Clock) -> None:
     ],
 )
 def test_an_end_is_told_twice_and_answered_the_same(
-    leases: Leases, kind: str, word: str, content: str, then: Problem | None
+    leases: Leases, store: Store, kind: str, word: str, content: str, then: Problem | None
 ) -> None:
     grant = leases.lease(ask())
+    assert Standing(store).repeats() == 0
     assert told(leases, end(grant, kind, word), end(grant, kind, word)) == [content] * 2
     assert told(leases, end(grant, kind, word)) == [content]
+    assert Standing(store).repeats() == 2
     if then is not None:
         assert refused(leases, ask()) is then
 

@@ -100,6 +100,24 @@ def test_a_pool_of_a_later_version_is_refused(tmp_path: Path) -> None:
         Store(path)
 
 
+def test_a_pool_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "pool.sqlite"
+    store = Store(path)
+    with store.transaction() as db:
+        insert(db, "1")
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE lease DROP COLUMN repeats")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = Store(path)
+    assert count(store) == 1
+    with store.reading() as db:
+        assert db.execute("SELECT repeats FROM lease").fetchall() == []
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+    store.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -96,5 +96,8 @@ async def test_a_server_that_is_away_fails_no_fob_and_is_asked_again(tmp_path: P
             " GROUP BY content HAVING count(DISTINCT uid) > 1"
         )
         assert books(klms, twice) == []
+        # Every end was applied once, however often it was told.
+        ends = "SELECT count(*), count(DISTINCT content), min(repeats) >= 0 FROM lease"
+        assert books(klms, f"{ends} WHERE ended = 'commit'") == [(4, 4, 1)]
     finally:
         server.stop()

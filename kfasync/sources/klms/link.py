@@ -5,6 +5,7 @@ one, hop included, and TLS trouble looks the same whichever loop the station run
 """
 
 import datetime
+import ssl
 import time
 from collections.abc import Callable, Mapping
 
@@ -75,6 +76,8 @@ class Link:
         self._transport = _transport(self._credentials)
         self._busy: dict[httpx.HTTPTransport, int] = {}
         self._limiter: anyio.CapacityLimiter | None = None  # made on the loop that sends
+        self._server_ends: datetime.datetime | None = None
+        self._server_seen = False
         self.warn()
 
     def close(self) -> None:
@@ -99,7 +102,7 @@ class Link:
         try:
             # Each step has a time of its own in httpx, and all of them have this one.
             with anyio.fail_after(timeout_s + _GRACE_S):
-                return await to_thread.run_sync(
+                reply, server_ends = await to_thread.run_sync(
                     self._exchange,
                     *(transport, method, path, body, headers, timeout_s),
                     abandon_on_cancel=True,
@@ -113,6 +116,12 @@ class Link:
             raise explain(error, self._url, self._files) from error
         finally:
             self._leave(transport)
+        if not self._server_seen:
+            self._server_seen, before = True, self._server_ends
+            self._server_ends = server_ends
+            if before != server_ends:
+                self._warn_of_dates()
+        return reply
 
     # ------------------------------------------------------------------ in a worker thread
 
@@ -124,7 +133,7 @@ class Link:
         body: bytes,
         headers: Mapping[str, str],
         timeout_s: float,
-    ) -> Reply:
+    ) -> tuple[Reply, datetime.datetime | None]:
         request = httpx.Request(
             method,
             self._urls[path],
@@ -135,6 +144,7 @@ class Link:
         answer = transport.handle_request(request)
         try:
             held = self._body(answer)
+            server_ends = None if self._server_seen else _server_end(answer)
         finally:
             answer.close()
         if answer.is_redirect:
@@ -147,7 +157,8 @@ class Link:
         if "content-encoding" in answer.headers:
             raise refusal(self._url, Problem.ANSWER_MALFORMED, "its body is encoded")
         after = answer.headers.get("retry-after", "")
-        return Reply(answer.status_code, held, float(after[:6]) if after[:6].isdecimal() else 0.0)
+        after_s = float(after[:6]) if after[:6].isdecimal() else 0.0
+        return Reply(answer.status_code, held, after_s), server_ends
 
     def _body(self, answer: httpx.Response) -> bytes:
         """The whole body, as it comes, unless it is longer than any."""
@@ -164,17 +175,32 @@ class Link:
     def warn(self) -> None:
         """Tell of certificates that run out, or that have changed and cannot be used."""
         self._warned_s = time.monotonic()
+        self._server_seen = False  # the next answer says how long the server's is good
+        self._warn_of_dates()
+
+    def _warn_of_dates(self) -> None:
         now, ends = datetime.datetime.now(datetime.UTC), self._credentials
         sentences = [self._unusable] if self._unusable else []
-        for what, path, end in (
-            ("this station's certificate", self._files.certificate, ends.certificate_ends),
-            ("the CA certificate", self._files.ca, ends.ca_ends),
+        for what, path, end, verb in (
+            (
+                "this station's certificate",
+                self._files.certificate,
+                ends.certificate_ends,
+                "renew it",
+            ),
+            ("the CA certificate", self._files.ca, ends.ca_ends, "renew it"),
+            (
+                "the certificate of key server",
+                self._url,
+                self._server_ends,
+                "have it renewed",
+            ),
         ):
-            days = days_left(end, now)
+            days = None if end is None else days_left(end, now)
             if days is not None:
                 when = f"within {days} days" if days > 1 else "within a day"
                 what_then = f"runs out {when}" if days else "has expired"
-                sentences.append(f"{what} {path} {what_then} ({end:%Y-%m-%d %H:%M} UTC); renew it")
+                sentences.append(f"{what} {path} {what_then} ({end:%Y-%m-%d %H:%M} UTC); {verb}")
         self._tell("; ".join(sentences))
 
     def _read(self) -> Credentials:
@@ -208,6 +234,17 @@ class Link:
             del self._busy[idle]
             if idle is not self._transport:
                 idle.close()
+
+
+def _server_end(answer: httpx.Response) -> datetime.datetime | None:
+    """When the certificate that the server has shown runs out; None where that is not said."""
+    stream = answer.extensions.get("network_stream")
+    tls: ssl.SSLObject | None = stream and stream.get_extra_info("ssl_object")
+    shown = tls and tls.getpeercert()
+    if not shown:
+        return None
+    ends_s = ssl.cert_time_to_seconds(str(shown["notAfter"]))
+    return datetime.datetime.fromtimestamp(ends_s, datetime.UTC)
 
 
 def _transport(credentials: Credentials) -> httpx.HTTPTransport:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfasync.errors import KlmsError, TrustError
+from kfasync.klms.pki import Purpose
 from kfasync.sources.klms import link as module
 from kfasync.sources.klms.link import BODY_MAX, Link
 from tests.klms.test_tls import authority_of
@@ -119,6 +120,30 @@ async def test_a_certificate_that_runs_out_is_told_of(
     assert words is None or words in sentence
 
 
+@pytest.mark.parametrize(("days", "words"), [(300, None), (6.5, "within 7 days")])
+async def test_the_server_s_own_certificate_that_runs_out_is_told_of(
+    server: ServerProcess, tmp_path: Path, days: float, words: str | None
+) -> None:
+    pki = tmp_path / "pki"
+    shutil.copytree(server.pki, pki)
+    authority, _ = authority_of(pki, STATION)
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    made = authority.issue("localhost", Purpose.SERVER, names=["localhost"], not_after=ends)
+    (pki / "server.pem").write_bytes(made.certificate_pem())
+    (pki / "server.key").write_bytes(made.key_pem())
+    told = list[str]()
+    with Hostile(pki, lambda path, body: (200, {}, b"")) as hostile:
+        link = Link(hostile.url, STATION, files(pki), told.append)
+        for _ in range(2):
+            await link.send("GET", "/", b"", {}, 10.0)
+        link.close()
+    # Told once, with the first answer.
+    assert [bool(sentence) for sentence in told] == [False, bool(words)]
+    if words is not None:
+        assert f"the certificate of key server {hostile.url} runs out {words}" in told[-1]
+        assert told[-1].endswith("have it renewed")
+
+
 async def test_the_certificate_of_another_station_is_refused_before_anything_is_sent(
     server: ServerProcess,
 ) -> None:
@@ -132,8 +157,8 @@ async def test_the_dates_of_certificates_are_looked_at_again_while_it_runs(
     told = list[str]()
     link = Link(of(server), STATION, files(server.pki), told.append)
     await link.send("GET", "/v1/time", b"", {}, 10.0)
-    assert told == [""]
+    assert told == ["", ""]  # at the start, and when the server has shown its own
     monkeypatch.setattr(module, "_WARN_S", 0.0)
     await link.send("GET", "/v1/time", b"", {}, 10.0)
-    assert told == ["", ""]
+    assert told == ["", "", ""]
     link.close()
