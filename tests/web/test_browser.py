@@ -74,9 +74,12 @@ def test_a_page_whose_process_is_killed_goes_on_where_it_was(
 
 
 def test_a_lane_that_has_stopped_and_a_whole_line_have_a_banner(
-    chromium: Browser, tmp_path: Path
+    chromium: Browser, served_page: tuple[Feed, Page]
 ) -> None:
-    with served(tmp_path) as (feed, page), shown(chromium, page.url) as tab:
+    feed, page = served_page
+    with shown(chromium, page.url) as tab:
+        for tile in feed.lanes():
+            feed.publish(event(tile.slot, LaneState.READER_FAULT, message="gone"))
         banner = tab.locator("#banner")
         assert not banner.is_visible()
         feed.publish(event(1, LaneState.PASS))
