@@ -62,6 +62,7 @@ ALLOWED = {
     },
     "kfasync.web": STATION | {"kfasync.web", "msgspec"},
     "kfasync.web.server": STATION | {"kfasync.web", "msgspec", "uvicorn"},
+    "kfasync.web.protocol": {"uvicorn"},
     "kfasync.web.doorman": STATION | {"kfasync.web", "starlette"},
     "kfasync.web.app": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.cli": STATION

@@ -14,6 +14,7 @@ from kfasync.station.control import socket_name
 from kfasync.web.app import make_app
 from kfasync.web.board import Board
 from kfasync.web.feeder import FILE_NAME, HEAD
+from kfasync.web.protocol import ImpatientProtocol
 from kfasync.web.settings import Settings
 from kfasync.web.stream import News
 from kfasync.web.view import Delta
@@ -37,7 +38,7 @@ async def _serve(settings: Settings) -> None:
     news = News(Board())
     config = uvicorn.Config(
         make_app(settings, news),
-        http="h11",
+        http=ImpatientProtocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
