@@ -1,5 +1,6 @@
 """What the page does in a real browser: cut off and back, a second one, markup, tones."""
 
+import contextlib
 import os
 import signal
 import time
@@ -13,8 +14,9 @@ from playwright.sync_api import Page as Tab
 from kfasync.station.feed import Feed
 from kfasync.station.states import LaneState
 from kfasync.web.page import Page
-from tests.web.browsers import browser, shown
+from tests.web.browsers import PATIENCE_MS, browser, shown
 from tests.web.pages import event, result, served
+from tests.web.test_app import TOKEN, make_certificate
 from tests.web.test_keeper import children
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\"><b>&amp;'\""
@@ -138,3 +140,25 @@ def test_a_tone_is_played_for_each_new_result_and_none_for_old_ones(
             feed.publish(result(3, LaneState.FAIL))
             tab.locator("#lane-3.fail").wait_for()
             assert tab.evaluate("() => window.tones") == [1320, 330, 247]
+
+
+def test_over_tls_the_token_comes_behind_the_hash_and_leaves_the_address(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path)
+    web = f'port = 0\ncertificate = "page.pem"\nkey = "page.key"\ntoken = "{TOKEN}"'
+    context = chromium.new_context(ignore_https_errors=True)
+    with served(tmp_path, web) as (feed, page), contextlib.closing(context):
+        context.set_default_timeout(PATIENCE_MS)
+        feed.publish(event(1, LaneState.WRITING))
+        tab = context.new_page()
+        tab.goto(page.url)
+        tab.locator("#banner", has_text="needs its token").wait_for()
+        assert tab.locator(".tile").count() == 0
+        other = context.new_page()
+        other.goto(f"{page.url}#token={TOKEN}")
+        other.locator("#lane-1.writing").wait_for()
+        assert other.url == page.url
+        # The same window again, as after a power cut of the screen.
+        other.reload()
+        other.locator("#lane-1.writing").wait_for()
