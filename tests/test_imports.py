@@ -63,6 +63,7 @@ ALLOWED = {
     "kfasync.web": STATION | {"kfasync.web", "msgspec"},
     "kfasync.web.server": STATION | {"kfasync.web", "msgspec", "uvicorn"},
     "kfasync.web.protocol": {"uvicorn"},
+    "kfasync.web.metrics": STATION | {"kfasync.web", "prometheus_client"},
     "kfasync.web.doorman": STATION | {"kfasync.web", "starlette"},
     "kfasync.web.app": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.cli": STATION

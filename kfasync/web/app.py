@@ -1,4 +1,4 @@
-"""What the page's process serves: the files of the page, its words, and its news."""
+"""What the page's process serves: the page, its words and its news; health and metrics."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from kfasync.web.changes import Changes
 from kfasync.web.doorman import Doorman, knows_token
+from kfasync.web.metrics import CONTENT_TYPE, Metrics
 from kfasync.web.settings import Settings
 from kfasync.web.stream import News, cursor_of, events
 from kfasync.web.words import words_of_page
@@ -35,6 +36,7 @@ _FILES = {
 def make_app(settings: Settings, news: News) -> ASGIApp:
     """The application, behind its doorman."""
     changes = Changes(Path(settings.directory), settings.lead_pin)
+    metrics = Metrics(news)
     words = msgspec.json.encode(words_of_page(settings.language, settings.station))
 
     async def stream(request: Request) -> Response:
@@ -54,10 +56,31 @@ def make_app(settings: Settings, news: News) -> ASGIApp:
     async def say(request: Request) -> Response:
         return Response(words, media_type="application/json")
 
+    async def measure(request: Request) -> Response:
+        if not knows_token(request.headers, settings.token_sha256):
+            return _no_token()
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    # These two say no more than a word, and whoever starts and watches processes has no token.
+    async def health(request: Request) -> Response:
+        if not news.hears:
+            return PlainTextResponse("the station says nothing\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def ready(request: Request) -> Response:
+        if not news.hears:
+            return PlainTextResponse("the station says nothing\n", 503)
+        if not news.board.since("", 0).tiles:
+            return PlainTextResponse("no lane has reported\n", 503)
+        return PlainTextResponse("ok\n")
+
     routes = [Route(path, _file(*what), methods=["GET"]) for path, what in _FILES.items()]
     routes += [
         Route("/events", stream, methods=["GET"]),
         Route("/words", say, methods=["GET"]),
+        Route("/metrics", measure, methods=["GET"]),
+        Route("/health", health, methods=["GET"]),
+        Route("/ready", ready, methods=["GET"]),
         Route("/changes", change, methods=["POST"]),
     ]
     return Doorman(Starlette(routes=routes), settings)

@@ -13,7 +13,7 @@ from collections import deque
 
 import msgspec
 
-from kfasync.web.view import Delta, Result, Strip, Tile
+from kfasync.web.view import Delta, Result, Strip, Tile, Totals
 
 RESULTS_KEPT = 400  # a browser that is away for a quarter of an hour misses none at 16 lanes
 
@@ -33,6 +33,8 @@ class Board:
         self._results: deque[Result] = deque(maxlen=RESULTS_KEPT)
         self._strip = Strip()
         self._strip_seq = 0
+        self._totals = Totals()
+        self._totals_seq = 0
 
     @property
     def seq(self) -> int:
@@ -43,13 +45,15 @@ class Board:
         """How a lane stands; None when there is none yet."""
         return self._tiles.get(slot)
 
-    def show(self, tile: Tile, result: Result | None = None) -> None:
-        """A lane stands so now, and this has come of its fob."""
+    def show(self, tile: Tile, result: Result | None = None, totals: Totals | None = None) -> None:
+        """A lane stands so now, this has come of its fob, and these are the counts with it."""
         with self._lock:
             self._seq += 1
             self._tiles[tile.slot] = msgspec.structs.replace(tile, seq=self._seq)
             if result is not None:
                 self._results.append(msgspec.structs.replace(result, seq=self._seq))
+            if totals is not None:
+                self._totals, self._totals_seq = totals, self._seq
 
     def see(self, slot: int, attempt: str) -> bool:
         """A person has seen that result; False when it is not shown any more, or was no failure."""
@@ -81,6 +85,7 @@ class Board:
                 tiles=tuple(one for _, one in sorted(self._tiles.items()) if one.seq > seq),
                 results=tuple(one for one in self._results if one.seq > seq),
                 strip=self._strip if whole or self._strip_seq > seq else None,
+                totals=self._totals if whole or self._totals_seq > seq else None,
             )
 
     def merge(self, delta: Delta) -> None:
@@ -94,3 +99,5 @@ class Board:
             self._results.extend(delta.results)
             if delta.strip is not None:
                 self._strip, self._strip_seq = delta.strip, delta.seq
+            if delta.totals is not None:
+                self._totals, self._totals_seq = delta.totals, delta.seq

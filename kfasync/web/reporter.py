@@ -14,7 +14,8 @@ from kfasync.station.shift import Shift
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.station.station import Stock
 from kfasync.web.board import Board
-from kfasync.web.view import Result, Strip, Tile, Words
+from kfasync.web.tally import Tally
+from kfasync.web.view import Result, Strip, Tile, Totals, Words
 
 _FINAL_KEPT = 50
 _PASSES_KEPT = 21  # of which the 20 intervals make the takt
@@ -38,6 +39,7 @@ class Reporter:
     ) -> None:
         self._board = board
         self._shift = Shift(clock)
+        self._tally = Tally()
         self._language = language
         self._clock = clock
         self._since = now()
@@ -54,9 +56,12 @@ class Reporter:
             if news.problem:
                 self._problems[news.follower] = f"{news.follower}: {news.problem}"
             return
-        result = None
+        result: Result | None = None
+        totals: Totals | None = None
         if news.record is not None:
             result = self._result(news, news.record)
+            self._tally.add(news.record)
+            totals = self._tally.totals()
         attempt, fesn, words = self._latched.get(news.slot, ("", "", Words()))
         latched = news.state in RESULTS and attempt == news.attempt
         before = self._board.tile(news.slot)
@@ -76,6 +81,7 @@ class Reporter:
                 seen=latched and before is not None and before.attempt == attempt and before.seen,
             ),
             result,
+            totals,
         )
         if news.state is LaneState.WAITING:
             self._waiting.add(news.slot)

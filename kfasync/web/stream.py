@@ -57,6 +57,11 @@ class News:
         """Whether the station should have said something by now."""
         return time.monotonic() - self._heard_s > STALE_S
 
+    @property
+    def hears(self) -> bool:
+        """Whether the station speaks: it has said something, and goes on."""
+        return self._fed and not self.ended and not self.stale
+
     async def turn(self) -> None:
         """Wait until one more browser may be told everything."""
         now_s = time.monotonic()
@@ -101,7 +106,7 @@ async def events(news: News, cursor: tuple[str, int]) -> AsyncIterator[bytes]:
                 epoch != (now := news.board.since(epoch, seq)).epoch or now.seq != seq
             ):
                 epoch, seq = now.epoch, now.seq
-                data = msgspec.json.encode(now)
+                data = msgspec.json.encode(msgspec.structs.replace(now, totals=None))
                 yield b"event: delta\nid: %s-%d\ndata: %s\n\n" % (epoch.encode(), seq, data)
             else:
                 yield b"event: beat\ndata: %s\n\n" % (b"stale" if news.stale else b"ok")

@@ -2,6 +2,9 @@
 
 import msgspec
 
+# Upper bounds of the buckets that the times of stages are counted in.
+STAGE_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
 
 class Words(msgspec.Struct, frozen=True):
     """What became of a fob, in the station's language.
@@ -91,12 +94,38 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
+class StageTotal(msgspec.Struct, frozen=True):
+    """The times of one stage.
+
+    Attributes:
+        stage: the value of a :class:`kfasync.model.Stage`.
+        counts: how many in each bucket of :data:`STAGE_BOUNDS_S`, and how many took longer.
+        seconds: all of them together.
+    """
+
+    stage: str
+    counts: tuple[int, ...]
+    seconds: float
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Counts since the start of the station, for ``/metrics``.
+
+    Attributes:
+        fobs: attempts that have ended: disposition, cause, how many.
+    """
+
+    fobs: tuple[tuple[str, str, int], ...] = ()
+    stages: tuple[StageTotal, ...] = ()
+
+
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed since a number, up to ``seq``.
 
     Attributes:
         epoch: names the run of the station that counts.
         whole: it is everything: what was known before is forgotten.
+        totals: for the page's process; browsers are not told.
     """
 
     epoch: str
@@ -105,3 +134,4 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tiles: tuple[Tile, ...] = ()
     results: tuple[Result, ...] = ()
     strip: Strip | None = None
+    totals: Totals | None = None

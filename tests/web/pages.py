@@ -31,7 +31,7 @@ UID = "04AABBCCDDEEFF"
 def record(state: LaneState = LaneState.FAIL, **changes: Any) -> AttemptRecord:
     """Of an attempt that ended so."""
     values: dict[str, Any] = dict.fromkeys(AttemptRecord.__struct_fields__)
-    values |= {"attempt": "a1", "uid": UID, "fesn": "1KM0001E", "finished": now()}
+    values |= {"attempt": "a1", "uid": UID, "fesn": "1KM0001E", "finished": now(), "stages": ()}
     if state is LaneState.PASS:
         values |= {"disposition": "pass", "cause": "pass", "message": "", "operator_action": ""}
     else:

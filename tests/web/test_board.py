@@ -1,5 +1,5 @@
 from kfasync.web.board import RESULTS_KEPT, Board
-from kfasync.web.view import Result, Strip, Tile
+from kfasync.web.view import Result, Strip, Tile, Totals
 
 
 def tile(slot: int, state: str = "reading") -> Tile:
@@ -53,6 +53,20 @@ def test_a_chain_of_boards_tells_every_result_once_however_it_is_cut() -> None:
     page.merge(station.since(*_cursor(page)))
     told += [one.uid for one in page.since(*seen).results]
     assert told == [f"{number:04}" for number in range(200)]
+
+
+def test_counts_are_told_when_they_change_and_again_to_a_page_that_is_started_again() -> None:
+    station = Board("e")
+    one, two = (Totals(fobs=(("pass", "pass", count),)) for count in (1, 2))
+    station.show(tile(1, "pass"), result("04"), one)
+    station.show(tile(2, "pass"), result("05"), two)
+    page = Board()
+    page.merge(station.since("", 0))
+    station.show(tile(1))
+    news = station.since(*_cursor(page))
+    assert (len(news.tiles), news.totals) == (1, None)
+    page.merge(news)
+    assert page.since("", 0).totals == station.since("", 0).totals == two
 
 
 def test_it_keeps_no_more_than_it_says() -> None:

@@ -13,7 +13,7 @@ from kfasync.station.web import WebSection
 from kfasync.web.feeder import FILE_NAME, HEAD
 from kfasync.web.settings import Settings, listen
 from kfasync.web.view import Delta, Tile
-from tests.web.pages import PATIENCE_S, Stream
+from tests.web.pages import PATIENCE_S, Stream, ask
 
 
 def test_it_ends_when_the_station_does_and_says_before_that_nothing_more_comes(
@@ -57,6 +57,9 @@ def test_it_ends_when_the_station_does_and_says_before_that_nothing_more_comes(
                     # It says nothing any more, and is not gone: it hangs.
                     while "stale" not in stream.beats:
                         stream.event()
+                for path in ("/health", "/ready"):
+                    assert ask(settings.url, path).body == b"the station says nothing\n"
+                assert b"\nkfasync_station_up 0.0\n" in ask(settings.url, "/metrics").body
             assert process.wait(PATIENCE_S) == 0
         finally:
             process.kill()
