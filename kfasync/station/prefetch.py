@@ -46,6 +46,8 @@ class Figures(msgspec.Struct, frozen=True):
         taken, renewed, dropped: leases so far: used by a lane, fetched anew because they got
             stale, given up because their fob did not come.
         failed: fetches so far that brought no lease.
+        too_short: leases so far that had too little time left when a lane wanted them, announced or
+            not, and were fetched anew.
     """
 
     announced: int
@@ -54,6 +56,7 @@ class Figures(msgspec.Struct, frozen=True):
     renewed: int
     dropped: int
     failed: int
+    too_short: int
 
 
 class _Announced:
@@ -132,6 +135,7 @@ class Prefetch:
             renewed=self._renewed,
             dropped=self._dropped,
             failed=self._failed,
+            too_short=self._fetches.renewed,
         )
 
     # ------------------------------------------------------------------ what is done by itself

@@ -140,7 +140,7 @@ async def test_containers_need_no_announcement_and_take_no_harm(tmp_path: Path) 
         fob = place.fobs.make()
         assert place.station.announce(fob.uid)
         assert (await place.serve("A", fob)).disposition == "pass"
-        assert place.station.prefetched() == Figures(0, 0, 0, 0, 0, 0)
+        assert place.station.prefetched() == Figures(0, 0, 0, 0, 0, 0, 0)
 
 
 async def test_too_many_announcements_are_refused(

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -410,6 +410,118 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pool") / "pool.sqlite"
     fill(path, CONTENTS).close()
     return path
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def line(filled: Path, request: pytest.FixtureRequest) -> Iterator[Line]:
+    """One that a test goes through by hand."""
+    one = Line()
+    one.filled, one.backend = filled, request.param
+    one.begin()
+    try:
+        yield one
+    finally:
+        one.teardown()
+
+
+def ahead(line: Line) -> list[int]:
+    """The numbers of the fobs that have a lease, in the order announced."""
+    return sorted(int.from_bytes(uid[1:]) for uid, _ in line.prefetch._ahead)
+
+
+def answer_all(line: Line) -> None:
+    while line.server.waiting:
+        line.fetch_done(0)
+
+
+def serve(line: Line, number: int) -> None:
+    line.fob_comes(number, 0)
+    line.lease_is_needed(0)
+    answer_all(line)
+    line.every_lease_is_somebodys_or_over()
+    line.fob_ends(0, passes=False)
+
+
+def test_the_first_lease_says_how_many_more_there_can_be(line: Line) -> None:
+    for number in range(5):
+        line.announce(number)
+    assert [unit.uid for unit, _, _ in line.server.waiting] == [uid(0)]
+    answer_all(line)
+    assert ahead(line) == [0, 1, 2, 3, 4]
+
+
+def test_a_slow_line_has_fewer_ahead(line: Line) -> None:
+    for number in range(6):
+        line.announce(number)
+    for number in range(6):
+        line.time_passes(10.0)
+        serve(line, number)
+    # 23 s from the server, 2.5 of them kept back, and a fob every few seconds by now.
+    assert 2 <= line.prefetch._depth() <= 4
+    for _ in range(40):
+        line.prefetch._pace.add(line.clock.now)
+        line.clock.now += 30.0
+    assert line.prefetch._depth() == 1  # a pause counts for no more than a lease is good for
+
+
+def test_one_that_others_overtake_makes_room_for_them(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfasync.station.prefetch.HELD_MAX", 3)
+    monkeypatch.setattr("kfasync.station.prefetch.AHEAD_MAX", 2)
+    for number in range(6):
+        line.announce(number)
+    answer_all(line)
+    assert ahead(line) == [0, 1]
+    serve(line, 1)
+    answer_all(line)
+    assert ahead(line) == [0, 2, 3]
+    serve(line, 3)
+    answer_all(line)
+    assert ahead(line) == [2, 4, 5]
+    figures = line.prefetch.figures()
+    assert (figures.taken, figures.dropped, figures.announced) == (2, 1, 3)
+
+
+def test_while_nobody_comes_nothing_is_fetched_and_the_order_is_kept(line: Line) -> None:
+    line.announce(0)
+    answer_all(line)
+    line.time_passes(40.0)
+    assert line.prefetch.figures().renewed == 1
+    answer_all(line)
+    line.time_passes(40.0)
+    line.announce(1)
+    line.time_passes(1.0)
+    assert line.server.waiting == []
+    figures = line.prefetch.figures()
+    assert (figures.announced, figures.ahead, figures.dropped) == (2, 0, 1)
+    line.fob_comes(5, 0)
+    line.lease_is_needed(0)
+    asked = {unit.uid for unit, _, _ in line.server.waiting}
+    assert asked == {uid(5), uid(0), uid(1)}
+
+
+def test_one_that_does_not_come_while_others_do_is_forgotten(line: Line) -> None:
+    line.announce(0)
+    answer_all(line)
+    for _ in range(2):
+        serve(line, 5)
+        line.time_passes(40.0)
+        answer_all(line)
+    assert line.prefetch.figures().announced == 0
+
+
+def test_a_source_that_is_away_is_asked_again_later_and_in_order(line: Line) -> None:
+    line.announce(0)
+    line.announce(1)
+    for wait_s in (1.0, 2.0):
+        line.fetch_failed(0, SourceUnavailableError)
+        line.time_passes(wait_s - 0.1)
+        assert line.server.waiting == []
+        line.time_passes(0.1)
+        assert [unit.uid for unit, _, _ in line.server.waiting] == [uid(0)]
+    answer_all(line)
+    assert ahead(line) == [0, 1]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
