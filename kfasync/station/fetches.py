@@ -21,9 +21,17 @@ import msgspec
 from anyio import to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
+from kfasync.contracts.klms_problems import Problem
 from kfasync.contracts.sources import End, EndKind, Parcel, Source
-from kfasync.errors import KfError, LeaseExpiredError
+from kfasync.errors import (
+    KfError,
+    KlmsError,
+    LeaseExpiredError,
+    ProviderError,
+    SourceUnavailableError,
+)
 from kfasync.model import Lease, Outcome, Touched, Unit
+from kfasync.sources.provider.abi import Result
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.writetime import WriteTime
@@ -80,6 +88,8 @@ class Fetches:
 
     Attributes:
         on_ask: told of every unit that an attempt asks for, before it is given anything.
+        on_empty: asked when a fob finds the pool empty; whether content that was fetched ahead is
+            on its way back there.
         renewed: leases that had too little left when they were to be used, and were fetched anew.
     """
 
@@ -104,6 +114,7 @@ class Fetches:
         self._all: dict[tuple[bytes, bytes], Fetch] = {}
         self._returning: dict[tuple[bytes, bytes], anyio.Event] = {}
         self.on_ask: Callable[[Unit], None] = lambda unit: None
+        self.on_empty: Callable[[], bool] = lambda: False
         self.renewed = 0
 
     @property
@@ -155,6 +166,8 @@ class Fetches:
 
         Raises:
             SourceError, UnitError: as the source said.
+            SourceUnavailableError: also when the content that is left was fetched ahead for others,
+                and one of them gives way.
             LeaseExpiredError: all that came had too little time left.
         """
         # Shielded: a lease that was asked for is waited for, and given back before the next
@@ -170,6 +183,11 @@ class Fetches:
                     await fetch.done.wait()
                     self._forget(fetch)
                 if fetch.error is not None:
+                    if _says_empty(fetch.error) and self.on_empty():
+                        raise SourceUnavailableError(
+                            f"{fetch.error} What was fetched for a fob to come is handed back for "
+                            "this one"
+                        ) from fetch.error
                     raise fetch.error
                 if self._is_good(fetch.expires_at_s):
                     return _of_unit(fetch.parcel, unit)
@@ -301,6 +319,16 @@ def _key(unit: Unit) -> tuple[bytes, bytes]:
 
 def _lease(fetch: Fetch) -> Lease | None:
     return fetch.parcel.lease if fetch.parcel is not None else None
+
+
+def _says_empty(error: Exception) -> bool:
+    match error:
+        case KlmsError():
+            return error.code == Problem.POOL_EMPTY.code
+        case ProviderError():
+            return error.code == Result.EMPTY
+        case _:
+            return False
 
 
 def _of_unit(parcel: Parcel | None, unit: Unit) -> Parcel:

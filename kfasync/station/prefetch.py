@@ -32,6 +32,7 @@ ANNOUNCED_MAX = 100_000  # UIDs; about a day of sixteen lanes
 PACE_S = 1.0  # between two fobs, until it has been measured
 RETRY_S = 1.0  # after a fetch that failed, and then twice as long each time
 RETRY_MAX_S = 10.0
+GIVES_WAY_S = 5.0  # an end is told within a second, and a lane asks again after one
 SPARE_S = 2 * SESSION_S  # so that what is not stale yet is good when a lane takes it
 _HELD_S = 60.0  # where a lease is good for longer, or for ever
 _FOBS = 32  # that the pace is measured over
@@ -100,8 +101,10 @@ class Prefetch:
         self._good_s: float | None = None  # of the last lease that came
         self._held_max = HELD_MAX  # leases with as many secrets as that one
         self._retry_s, self._not_before_s = RETRY_S, -math.inf
+        self._gave_way_s = -math.inf
         self._taken = self._renewed = self._dropped = self._failed = 0
         fetches.on_ask = self._came
+        fetches.on_empty = self._give_way
 
     def announce(self, uid: bytes) -> bool:
         """A fob with this UID is to come, after those announced before; False: too many are.
@@ -241,6 +244,21 @@ class Prefetch:
             for other in self._ahead.values():
                 other.overtaken |= other.number < one.number
         self._wake()
+
+    def _give_way(self) -> bool:
+        """A fob is there and finds no content: those that are not there hand theirs back.
+
+        One at a time, first those that were overtaken, then those that come last.
+        """
+        now = self._clock()
+        here = [one for one in self._ahead.values() if _is_here(one)]
+        if here:
+            self._drop(max(here, key=lambda one: (one.overtaken, one.number)))
+            self._dropped += 1
+            self._gave_way_s = now
+            # Or the next one that was announced would take it.
+            self._not_before_s = now + RETRY_MAX_S
+        return now - self._gave_way_s < GIVES_WAY_S
 
     def _told(self, fetch: Fetch) -> None:
         """A lease has come, or does not."""

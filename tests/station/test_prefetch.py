@@ -12,6 +12,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
 from kfasync.station.config import load
 from kfasync.station.prefetch import Figures
+from kfasync.station.states import LaneState
 from tests.klms.world import ServerProcess
 from tests.pcscd.floor import write_provider_config
 from tests.station.desks import (
@@ -150,3 +151,25 @@ async def test_too_many_announcements_are_refused(
     async with held_floor(load(write_provider_config(tmp_path, containers=4))) as (place, _):
         taken = [place.station.announce(uid(number)) for number in (1, 2, 2, 3)]
         assert taken == [True, True, True, False]
+
+
+async def test_a_fob_that_is_there_gets_content_that_was_fetched_for_one_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfasync.station.lane.SOURCE_RETRY_S", 0.2)
+    klms = make_klms(tmp_path / "dev", 2)
+    server = ServerProcess(klms, "--quiet")
+    try:
+        async with floor(loaded_station(server, klms)) as place:
+            for number in (1, 2):
+                place.station.announce(uid(number))
+            await until_ahead(place, 2)
+            assert pool(server) == (0, 2, 0, 0)
+            for number in (3, 1):
+                assert (await place.serve("A", fob(klms, number))).disposition == "pass"
+            waited = [one.message for one in place.shown if one.state is LaneState.WAITING]
+            assert "What was fetched for a fob to come is handed back" in waited[0]
+        assert pool(server) == (0, 0, 2, 0)
+        assert books(klms, UNENDED) == [(0,)]
+    finally:
+        server.stop()

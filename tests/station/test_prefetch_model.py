@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 from kfasync.contracts.klms import End as WireEnd
 from kfasync.contracts.klms_problems import Problem
 from kfasync.contracts.sources import End, EndKind, Parcel, SourceFacts
-from kfasync.errors import SourceError, SourceUnavailableError, UnitError
+from kfasync.errors import KlmsError, SourceError, SourceUnavailableError, UnitError
 from kfasync.klms.leases import Ask, Leases
 from kfasync.klms.refusal import ProblemError
 from kfasync.klms.store import Store
@@ -98,8 +98,9 @@ class Server:
         try:
             grant = self._leases.lease(ask)
         except ProblemError as error:
-            had_its_turn = error.problem is Problem.UNIT_PROVISIONED
-            raise UnitError("") if had_its_turn else SourceError("") from error
+            if error.problem is Problem.UNIT_PROVISIONED:
+                raise UnitError("") from error
+            raise KlmsError(error.problem.code, "", "") from error
         secret = Secret(b"\x01" * 16)
         keys = KeySet(255, secret, secret, secret, KeyCheckValues(b"", b"", b""))
         lease = Lease(
@@ -522,6 +523,26 @@ def test_a_source_that_is_away_is_asked_again_later_and_in_order(line: Line) -> 
         assert [unit.uid for unit, _, _ in line.server.waiting] == [uid(0)]
     answer_all(line)
     assert ahead(line) == [0, 1]
+
+
+def test_a_fob_that_is_there_gets_what_is_left(line: Line) -> None:
+    for number in range(CONTENTS):
+        line.announce(number)
+    answer_all(line)
+    assert len(ahead(line)) == CONTENTS
+    line.fob_comes(FOBS - 1, 0)
+    line.lease_is_needed(0)
+    answer_all(line)
+    attempt = line.lanes[0]
+    assert attempt is not None
+    assert attempt.taking is not None
+    assert isinstance(attempt.taking.exception(), SourceUnavailableError)
+    assert ahead(line) == [0, 1, 2, 3, 4]  # the last one gives way, and is not fetched again
+    attempt.taking = None
+    line.lease_is_needed(0)
+    answer_all(line)
+    line.every_lease_is_somebodys_or_over()
+    assert attempt.lease is not None
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
