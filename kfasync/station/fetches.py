@@ -88,6 +88,7 @@ class Fetches:
 
     Attributes:
         on_ask: told of every unit that an attempt asks for, before it is given anything.
+        on_ahead: told of every lease that was fetched ahead and has come, whoever takes it.
         on_empty: asked when a fob finds the pool empty; whether content that was fetched ahead is
             on its way back there.
         renewed: leases that had too little left when they were to be used, and were fetched anew.
@@ -114,6 +115,7 @@ class Fetches:
         self._all: dict[tuple[bytes, bytes], Fetch] = {}
         self._returning: dict[tuple[bytes, bytes], anyio.Event] = {}
         self.on_ask: Callable[[Unit], None] = lambda unit: None
+        self.on_ahead: Callable[[Fetch], None] = lambda fetch: None
         self.on_empty: Callable[[], bool] = lambda: False
         self.renewed = 0
 
@@ -251,6 +253,8 @@ class Fetches:
         # Shielded: what was asked for comes, and somebody has to hand it back.
         with anyio.CancelScope(shield=True):
             await self._ask_source(fetch, ttl_s)
+            if ttl_s is not None and fetch.error is None:
+                self.on_ahead(fetch)
             if fetch.wanted or (fetch.ahead is not None and fetch.error is None):
                 fetch.done.set()
             else:

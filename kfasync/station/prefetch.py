@@ -104,6 +104,7 @@ class Prefetch:
         self._gave_way_s = -math.inf
         self._taken = self._renewed = self._dropped = self._failed = 0
         fetches.on_ask = self._came
+        fetches.on_ahead = self._learn
         fetches.on_empty = self._give_way
 
     def announce(self, uid: bytes) -> bool:
@@ -260,15 +261,22 @@ class Prefetch:
             self._not_before_s = now + RETRY_MAX_S
         return now - self._gave_way_s < GIVES_WAY_S
 
+    def _learn(self, fetch: Fetch) -> None:
+        """How long leases are good for, and how much memory they take.
+
+        Also from one that its fob has overtaken on its way: on a quick line that is each of them
+        as long as only one at a time is asked for.
+        """
+        self._good_s, self._retry_s = fetch.expires_at_s - fetch.came_at_s, RETRY_S
+        self._held_max = min(HELD_MAX, SECRETS_MAX // max(1, fetch.secrets))
+        self._wake()
+
     def _told(self, fetch: Fetch) -> None:
         """A lease has come, or does not."""
         one = self._ahead.get(_key(fetch.unit))
         if one is None or one.fetch is not fetch:
             return
-        if fetch.error is None:
-            self._good_s, self._retry_s = fetch.expires_at_s - fetch.came_at_s, RETRY_S
-            self._held_max = min(HELD_MAX, SECRETS_MAX // max(1, fetch.secrets))
-        else:
+        if fetch.error is not None:
             self._failed += 1
             del self._ahead[_key(fetch.unit)]
             one.fetch = None

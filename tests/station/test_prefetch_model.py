@@ -451,6 +451,21 @@ def test_the_first_lease_says_how_many_more_there_can_be(line: Line) -> None:
     assert ahead(line) == [0, 1, 2, 3, 4]
 
 
+def test_a_line_that_overtakes_its_first_lease_learns_from_it_all_the_same(line: Line) -> None:
+    for number in range(5):
+        line.announce(number)
+    for number in range(2):
+        line.fob_comes(number, number)  # while its lease is on its way
+    assert [unit.uid for unit, _, _ in line.server.waiting] == [uid(0), uid(1), uid(2)]
+    line.fetch_done(0)
+    assert [unit.uid for unit, _, _ in line.server.waiting] == [uid(1), uid(2), uid(3), uid(4)]
+    for lane in range(2):
+        line.lease_is_needed(lane)
+        answer_all(line)
+        line.every_lease_is_somebodys_or_over()
+        line.fob_ends(lane, passes=False)
+
+
 def test_a_slow_line_has_fewer_ahead(line: Line) -> None:
     for number in range(6):
         line.announce(number)
