@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,7 +18,7 @@ from tests.cli.stations import Running, write_simulated
 from tests.cli.terminal import Run
 from tests.pcscd.floor import sample_keys
 from tests.station.desks import sql
-from tests.web.pages import Stream
+from tests.web.pages import PATIENCE_S, Stream
 
 
 def with_page(directory: Path, lanes: int, made: int, web: str = "port = 0") -> Path:
@@ -76,13 +77,16 @@ def test_the_page_shows_what_the_station_does_and_ends_with_it(tmp_path: Path) -
     with Running(with_page(tmp_path, lanes=2, made=40)) as station:
         url = url_of(station)
         with Stream(url) as stream:
-            stream.until(1, LaneState.WRITING)
-            while not (delta := stream.event()) or not delta.results or delta.strip is None:
-                pass
-            assert delta.strip.content is not None
-            seen = len(delta.results)
-            while seen < 20:
-                seen += len(delta.results) if (delta := stream.event()) else 0
+            heard = stream.until(1, LaneState.WRITING)
+            deadline = time.monotonic() + PATIENCE_S
+            while time.monotonic() < deadline and (
+                sum(len(delta.results) for delta in heard) < 20
+                or not any(delta.strip and delta.strip.content is not None for delta in heard)
+            ):
+                if (delta := stream.event()) is not None:
+                    heard.append(delta)
+            assert sum(len(delta.results) for delta in heard) >= 20
+            assert any(delta.strip and delta.strip.content is not None for delta in heard)
             payload = b"".join(stream.raw).lower()
         child = page_process(station)
         station.signal(signal.SIGTERM)

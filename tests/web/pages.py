@@ -144,6 +144,8 @@ class Stream:
         self.last = last
         self.beats: list[str] = []
         self.raw: list[bytes] = []
+        # Beats come for ever: who waits for an event among them waits no longer than this.
+        self._deadline_s = time.monotonic() + 2 * PATIENCE_S
         self._parts = contextlib.ExitStack()
         connection = self._parts.enter_context(connected(url))
         lines = {"Host": urlsplit(url).netloc, "Last-Event-ID": last} | (headers or {})
@@ -160,6 +162,7 @@ class Stream:
 
     def event(self) -> Delta | None:
         """The next event; None for one that only says that the page is alive."""
+        assert time.monotonic() < self._deadline_s, self.beats[-3:]
         fields: dict[str, str] = {}
         for line in iter(self._answer.readline, b"\n"):
             assert line, "the stream has ended"
