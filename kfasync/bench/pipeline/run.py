@@ -120,10 +120,7 @@ async def measure(
         KfError: the station cannot be put together.
     """
     forget_peak()
-    if keys_of is None:
-        keys = loaded.config.key_set()
-        keys_of = lambda uid: keys  # noqa: E731
-    tray, shown = _Tray(plan, keys_of), _Shown(progress)
+    tray, shown = _Tray(plan, keys_of or _configured(loaded)), _Shown(progress)
     sources: list[MeteredSource] = []
     floor = floor or SimulatedFloor(f"simulated {number:02d}" for number in range(plan.lanes))
     hands = Hands(floor, patience_s)
@@ -174,6 +171,11 @@ async def measure(
         cpu_s=cpu_s - not_ours_s,
         peak_rss_mb=peak_rss_mb(),
     )
+
+
+def _configured(loaded: LoadedConfig) -> Callable[[bytes], KeySet]:
+    keys = loaded.config.key_set()
+    return lambda uid: keys
 
 
 def _meter(plan: Plan, kept: list[MeteredSource], source: Source) -> Source:
