@@ -1,4 +1,4 @@
-"""``kfasync bench pipeline``: a whole station on simulated readers, measured."""
+"""``kfasync bench pipeline``: a whole station with simulated fobs, measured."""
 
 import json as json_module
 import os
@@ -86,7 +86,7 @@ class Meanwhile:
 
 
 def pipeline(
-    lanes: Annotated[int, typer.Option(min=1, max=64, help="Simulated readers.")] = 4,
+    lanes: Annotated[int, typer.Option(min=1, max=64, help="Readers, each with a lane.")] = 4,
     fobs: Annotated[
         int | None, typer.Option(min=1, help=f"In all; {_A_LANE} a lane where it is not said.")
     ] = None,
@@ -132,7 +132,7 @@ def pipeline(
         Path | None, typer.Option(help="Write a picture of where the time goes to this file.")
     ] = None,
 ) -> None:
-    """A whole station on simulated readers: how much of a lane's time is card time.
+    """A whole station with simulated fobs: how much of a lane's time is card time.
 
     Content and ledger are made in a directory of their own, in TMPDIR if that is set; the
     ledger is as fast as that disk. Exit code 1 if a fob failed or a lane stopped.

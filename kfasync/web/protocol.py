@@ -13,7 +13,7 @@ class ImpatientProtocol(H11Protocol):
     So connections that say nothing, or half a request, would keep out the next browser.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Somebody has connected."""
         super().connection_made(transport)
         self.loop.call_later(FIRST_S, self._look, transport)

@@ -1,4 +1,4 @@
-"""One run: a whole station on simulated readers, from a directory of its own."""
+"""One run: a whole station, from a directory of its own, and fobs that are made for it."""
 
 import random
 import secrets

@@ -116,7 +116,8 @@ class Link:
             raise explain(error, self._url, self._files) from error
         finally:
             self._leave(transport)
-        if not self._server_seen:
+        # None also of an answer that came before the dates were to be looked at again.
+        if server_ends is not None and not self._server_seen:
             self._server_seen, before = True, self._server_ends
             self._server_ends = server_ends
             if before != server_ends:
