@@ -6,6 +6,7 @@ from kfasync.station.decisions import ResolvedAs
 from kfasync.station.feed import Feed
 from kfasync.station.follower import Notice
 from kfasync.station.station import Station
+from kfasync.station.words import ENGLISH, why
 from kfasync.web.page import Page
 
 
@@ -33,7 +34,7 @@ async def answer(station: Station, feed: Feed, page: Page | None, request: Reque
         feed.publish(Notice("page", request.warning, warning=True))
     return Answer(
         [
-            LaneLine(event.slot, event.reader, event.state.value, event.message)
+            LaneLine(event.slot, event.reader, event.state.value, why(event, ENGLISH))
             for event in feed.lanes()
         ]
     )

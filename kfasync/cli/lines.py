@@ -13,7 +13,7 @@ from kfasync.station.advice import key_of, sentence, verb
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
-from kfasync.station.words import ENGLISH, Words
+from kfasync.station.words import ENGLISH, Words, said, why
 
 _TOLD = (LaneState.WAITING, LaneState.READER_FAULT, LaneState.STOPPED)
 
@@ -46,16 +46,17 @@ class Lines:
         """Take in news."""
         with self._lock:
             if isinstance(entry, Notice):
-                self._write(f"{_clock()}  {said(entry)}")
+                self._write(f"{_clock()}  {said(entry, self._words)}")
                 return
-            now = (entry.state, entry.message)
+            reason = why(entry, self._words)
+            now = (entry.state, reason)
             if entry.record is not None:
                 end = result(entry.state, entry.record, self._words)
                 self._write(f"{_clock()}  {self._words.lane} {entry.slot}  {end}")
             elif now != self._last.get(entry.slot) and self._worth_a_line(entry):
                 what = self._words.reader_is_here.format(entry.reader)
-                if entry.message:
-                    what = f"{self._words.states[entry.state]}: {entry.message}"
+                if reason:
+                    what = f"{self._words.states[entry.state]}: {reason}"
                 self._write(f"{_clock()}  {self._words.lane} {entry.slot}  {what}")
             self._last[entry.slot] = now
 
@@ -108,17 +109,6 @@ def advice(record: AttemptRecord, words: Words) -> str:
     key = key_of(record.cause, record.disposition, record.sw)
     said = sentence(key, record.sw, record.message, record.operator_action, words.language)
     return f"{words.verbs[verb(key)]}: {said}"
-
-
-def said(notice: Notice) -> str:
-    """What a follower of the ledger says, or a warning."""
-    if notice.warning:
-        return f"{notice.follower}: {notice.problem or 'all right again'}"
-    return (
-        f"{notice.follower} is behind: {notice.problem}"
-        if notice.problem
-        else (f"{notice.follower} has caught up")
-    )
 
 
 def _clock() -> str:

@@ -124,13 +124,9 @@ def view(shift: Shift, words: Words) -> Lines | Screen:
     return Lines(Output().write, words)
 
 
-def unfinished(station: Station) -> list[str]:
+def unfinished(station: Station, words: Words) -> list[str]:
     """What is to be said of each fob that is half written."""
-    return [
-        f"place fob {unit.uid} again: container {unit.content.fesn} belongs to it, and "
-        "its writing was cut off"
-        for unit in station.unfinished()
-    ]
+    return [words.place_again.format(unit.uid, unit.content.fesn) for unit in station.unfinished()]
 
 
 class Shop:
@@ -198,7 +194,7 @@ class Shop:
             if self._page is not None:
                 self._view.note(self._words.page.format(self._page.url))
             for sentence in [
-                *unfinished(station),
+                *unfinished(station, self._words),
                 *await to_thread.run_sync(self._missing, readers),
             ]:
                 self._view.note(sentence)
@@ -225,7 +221,7 @@ class Shop:
                         tuple(self._names), fobs, scouts=self._loaded.config.scouts
                     )
                     tasks.cancel_scope.cancel()
-            self._left = unfinished(station)
+            self._left = unfinished(station, self._words)
             if self.announced or self.trays or self._loaded.config.scouts:
                 self._left.append(what_became(station.prefetched()))
         if tally is None:
@@ -244,14 +240,15 @@ class Shop:
 
     def _missing(self, readers: Readers) -> list[str]:
         """What is said at the start of readers that are not there yet; blocks."""
+        words = self._words
         try:
             there = readers.names()
         except ReaderError as error:
-            return [f"waiting for readers: {error}"]
+            return [words.waiting_for_readers.format(error)]
         if not there:
-            return [f"waiting for readers: {self._words.no_reader}"]
+            return [words.waiting_for_readers.format(words.no_reader)]
         return [
-            f"waiting for reader {name}; there are: {', '.join(there)}"
+            words.waiting_for.format(words.there_are.format(name, ", ".join(there)))
             for name in (*self._names, *self._loaded.config.scouts)
             if not any(answers_to(reader, name) for reader in there)
         ]
@@ -269,7 +266,7 @@ class Shop:
         self._view.hear(entry)
 
     def _unlogged(self, error: Exception) -> None:
-        self._view.note(f"the log is not written any more: {error}; the audit log goes on")
+        self._view.note(self._words.not_logged.format(error))
 
     @staticmethod
     def _deaf(error: Exception) -> None:
@@ -324,16 +321,17 @@ class Shop:
     # ------------------------------------------------------------------ what is asked
 
     def _asked_to_stop(self) -> None:
-        busy = [event for event in self._feed.lanes() if event.state in WORKING]
+        words = self._words
         waits = "; ".join(
-            f"{self._words.lane} {event.slot} ({event.uid or '?'}, "
-            f"{self._words.states[event.state]} {event.step}/{event.steps or '?'})"
-            for event in busy
+            f"{words.lane} {event.slot} ({event.uid or '?'}, "
+            f"{words.states[event.state]} {event.step}/{event.steps or '?'})"
+            for event in self._feed.lanes()
+            if event.state in WORKING
         )
         if self._work.cancel_called:
-            what = f"{waits}; leave the fobs there" if busy else "what is open to be closed"
-            self._view.note(f"waiting for {what}")
+            what = words.leave_them.format(waits) if waits else words.closing
+            self._view.note(words.waiting_for.format(what))
             return
-        self._view.note(f"stopping: {'finishing ' + waits if busy else 'no fob is written now'}")
+        self._view.note(words.finishing.format(waits) if waits else words.nothing_written)
         self._manager.tell("STOPPING=1")
         self._work.cancel()

@@ -12,14 +12,14 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from kfasync.cli.lines import advice, said
+from kfasync.cli.lines import advice
 from kfasync.contracts.cards import News
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.shift import Shift
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.station.station import Stock
-from kfasync.station.words import ENGLISH, Words
+from kfasync.station.words import ENGLISH, Words, said, why
 
 _RESULTS_KEPT = 200  # more than any terminal has lines
 _NARROW, _WIDE = 60, 100  # columns from which on there is room for more
@@ -96,7 +96,7 @@ class Screen:
             if isinstance(entry, Notice):
                 self._problems.pop(entry.follower, None)
                 if entry.problem:
-                    self._problems[entry.follower] = said(entry)
+                    self._problems[entry.follower] = said(entry, self._words)
                 return
             # A record is long, and only its words are shown.
             self._lanes[entry.slot] = entry
@@ -174,8 +174,8 @@ class Screen:
             yield from _row(event, width, self._words.states[event.state], self._saying(event))
 
     def _saying(self, event: LaneEvent) -> str:
-        if event.message:
-            return event.message
+        if reason := why(event, self._words):
+            return reason
         if event.state in RESULTS:
             told = self._told.get(event.slot, "")
             gone = event.news is not News.INSERTED

@@ -14,6 +14,7 @@ import msgspec
 
 from kfasync.contracts.klms_problems import Problem
 from kfasync.core.status import StatusWord, meaning
+from kfasync.errors import KlmsError
 from kfasync.model import Disposition
 from kfasync.station import advice_de
 
@@ -210,8 +211,11 @@ def _do_of(action: str) -> Do:
 
 OTHERWISE = Advice(_ERROR, _ON, Do.ASIDE, "this software has failed", _REVIEW)
 
+FAULT = "fault"
+
 CATALOGUE = MappingProxyType(
     {
+        FAULT: OTHERWISE,
         "pass": Advice(Disposition.PASS, _ON, Do.TAKE, "provisioned", _NEXT),
         "recovered": Advice(
             Disposition.RECOVERED,
@@ -257,8 +261,19 @@ CATALOGUE = MappingProxyType(
 
 def of_error(error: BaseException) -> Advice:
     """The row of an error's class, or of the nearest above it."""
+    return CATALOGUE[_of_class(error)]
+
+
+def key_of_error(error: BaseException) -> str:
+    """The row of an error that is no attempt's end; of a key server's by its code."""
+    if isinstance(error, KlmsError) and error.code in CATALOGUE:
+        return error.code
+    return _of_class(error)
+
+
+def _of_class(error: BaseException) -> str:
     names = (kind.__name__ for kind in type(error).__mro__)
-    return next((CATALOGUE[name] for name in names if name in CATALOGUE), OTHERWISE)
+    return next((name for name in names if name in CATALOGUE), FAULT)
 
 
 def key_of(cause: str, disposition: str, sw: str | None) -> str:

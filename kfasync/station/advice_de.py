@@ -24,6 +24,7 @@ _HAENGT = "Der Fob antwortet nicht mehr"
 
 CATALOGUE: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
     {
+        "fault": ("Diese Software hat einen Fehler: bitte melden", _PRUEFEN),
         "pass": ("Fertig", _WEITER),
         "recovered": ("Fertig: der Rest eines früheren Versuchs ist erledigt", _WEITER),
         "stopped": (

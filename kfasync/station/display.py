@@ -2,12 +2,24 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.cards import News
 from kfasync.model import Stage
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import RESULTS, WORKING, LaneState
+
+
+class Why(NamedTuple):
+    """Why a lane waits or takes no fob: in English, and as a row of the catalogue of advice."""
+
+    message: str
+    cause: str = ""
+    sw: str | None = None
+
+
+NO_REASON = Why("")
 
 
 class Display:
@@ -32,7 +44,7 @@ class Display:
         self._latched = LaneState.EMPTY  # shown again when what hides it is over
         # Attempt and UID, of the fob that is worked on and of the latched result.
         self._working_on = self._result_of = ("", "")
-        self._stop = ""
+        self._stop = NO_REASON
 
     def hear(self, news: News) -> None:
         """The reader stands so from now on; shown at once where no fob is worked on."""
@@ -46,8 +58,7 @@ class Display:
             # The fob was not found again, so what happened to it before still stands.
             self._show(self._latched)
         if self.state is LaneState.STOPPED:
-            placed = self.news is News.INSERTED
-            self._show(LaneState.STOPPED, message=_NOT_TAKEN + self._stop if placed else self._stop)
+            self._show(LaneState.STOPPED, why=self._stop)
         elif self.news is News.GONE:
             self._reader_is_gone()
         elif self.news is News.EMPTY:
@@ -66,11 +77,11 @@ class Display:
         step: int = 0,
         steps: int = 0,
         uid: str = "",
-        message: str = "",
+        why: Why = NO_REASON,
     ) -> None:
         """An attempt goes on."""
         self._working_on = (attempt, uid)
-        self._show(state, stage=stage, step=step, steps=steps, message=message)
+        self._show(state, stage=stage, step=step, steps=steps, why=why)
 
     def result(self, state: LaneState, record: AttemptRecord) -> None:
         """An attempt has ended, and the ledger has it."""
@@ -78,14 +89,14 @@ class Display:
         self._result_of = (record.attempt, record.uid or "")
         self._show(state, stage=record.stage, record=record)
 
-    def fault(self, message: str) -> None:
+    def fault(self, why: Why) -> None:
         """The fob cannot be reached, and nobody knows who it is."""
-        self._show(LaneState.READER_FAULT, message=message)
+        self._show(LaneState.READER_FAULT, why=why)
 
-    def stop(self, message: str) -> None:
+    def stop(self, why: Why) -> None:
         """The lane takes no fob any more."""
-        self._stop = message
-        self._show(LaneState.STOPPED, message=message)
+        self._stop = why
+        self._show(LaneState.STOPPED, why=why)
 
     def resume(self) -> None:
         """A person has resumed the lane."""
@@ -95,7 +106,8 @@ class Display:
             self._show(self._latched)
 
     def _reader_is_gone(self) -> None:
-        self._show(LaneState.READER_FAULT, message=f"reader {self.reader} is gone: plug it in")
+        gone = Why(f"reader {self.reader} is gone: plug it in")
+        self._show(LaneState.READER_FAULT, why=gone)
 
     def _show(
         self,
@@ -104,7 +116,7 @@ class Display:
         stage: Stage | None = None,
         step: int = 0,
         steps: int = 0,
-        message: str = "",
+        why: Why = NO_REASON,
         record: AttemptRecord | None = None,
     ) -> None:
         # Not checked against the table here: a fob that is being written is worth more than what
@@ -127,10 +139,9 @@ class Display:
                 step=step,
                 steps=steps,
                 uid=uid,
-                message=message,
+                message=why.message,
+                cause=why.cause,
+                sw=why.sw,
                 record=record,
             )
         )
-
-
-_NOT_TAKEN = "this fob is not taken, the lane has stopped: "

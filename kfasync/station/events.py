@@ -17,7 +17,8 @@ class LaneEvent(msgspec.Struct, frozen=True, kw_only=True):
         news: how the reader stands: a result is shown for longer than its fob lies there.
         attempt: names the attempt in records and logs; "" where there is none.
         step, steps: commands sent so far, of how many; steps is 0 while nobody knows.
-        message: why, with WAITING, READER_FAULT and STOPPED.
+        message: why, with WAITING, READER_FAULT and STOPPED; in English.
+        cause, sw: the row of the catalogue of advice, and the status word, for another language.
         record: comes with a result, once.
     """
 
@@ -32,4 +33,6 @@ class LaneEvent(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     uid: str = ""
     message: str = ""
+    cause: str = ""
+    sw: str | None = None
     record: AttemptRecord | None = None

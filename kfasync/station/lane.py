@@ -14,9 +14,10 @@ from kfasync.contracts.cards import News, Reader
 from kfasync.core.flow import Exchange, Provisioning
 from kfasync.errors import KfError, LedgerError
 from kfasync.model import Disposition, Outcome, Stage
+from kfasync.station.advice import key_of, key_of_error
 from kfasync.station.attempt import Attempt, Conclusion
 from kfasync.station.desk import Desk
-from kfasync.station.display import Display
+from kfasync.station.display import Display, Why
 from kfasync.station.policy import Guard
 from kfasync.station.quota import Quota
 from kfasync.station.states import RESULT_OF, WHILE_IN, LaneState
@@ -88,10 +89,10 @@ class Lane:
         self.display.hear(news)
         self._wake()
 
-    def stop(self, message: str) -> None:
+    def stop(self, why: Why) -> None:
         """Take no fob any more, until a person resumes the lane."""
-        self.stopped = message
-        self.display.stop(message)
+        self.stopped = why.message
+        self.display.stop(why)
         self._wake()
 
     def resume(self) -> bool:
@@ -151,11 +152,11 @@ class Lane:
                     raise
                 break  # what has been done to the fob still stands
             if isinstance(result, LedgerError):
-                self.stop(str(result))
+                self.stop(_why(result))
                 return result
             if isinstance(result, KfError):
                 if last is None:
-                    self.display.fault(str(result))
+                    self.display.fault(_why(result))
                 break
             if last is not None and result.record.uid is None:
                 break  # it is gone; what happened to it while it was there still stands
@@ -198,7 +199,9 @@ class Lane:
             follower.wake()
         self.display.result(RESULT_OF[conclusion.verdict.disposition], conclusion.record)
         if self._guard.stops(conclusion.verdict):
-            self.stop(conclusion.verdict.message)
+            record = conclusion.record
+            row = key_of(record.cause, record.disposition, record.sw)
+            self.stop(Why(record.message, row, record.sw))
 
     # ------------------------------------------------------------------ in the worker thread
 
@@ -269,7 +272,7 @@ class Lane:
             stage=state.stage,
             step=self._step,
             uid=_uid(state),
-            message=str(error),
+            why=_why(error),
         )
         until = time.monotonic() + min(SOURCE_RETRY_S * 2.0**tries, SOURCE_RETRY_MAX_S)
         while not self._left.is_set():
@@ -279,6 +282,10 @@ class Lane:
                 return True
             self._left.wait(min(left, _LOOK_S))
         return False
+
+
+def _why(error: KfError) -> Why:
+    return Why(str(error), key_of_error(error))
 
 
 def _uid(state: Provisioning) -> str:

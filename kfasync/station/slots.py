@@ -48,14 +48,24 @@ class Slots:
 
     Args:
         wanted: the readers of the configuration, one a lane, in order; none for every reader.
+        kept: for every reader, the names of those that had a slot before, in order.
     """
 
-    def __init__(self, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, wanted: Iterable[str] = (), kept: Iterable[str] = ()) -> None:
         self._wanted = list(wanted)
         self._every = not self._wanted
         # The name that the reader of a slot has or had; "" for one that has not come yet.
-        self._names = [""] * len(self._wanted)
+        self._names = list(kept) if self._every else [""] * len(self._wanted)
         self._there: set[str] = set()
+
+    @property
+    def names(self) -> list[str]:
+        """The name that the reader of each slot has or had; "" for one that has not come yet."""
+        return list(self._names)
+
+    def knows(self, reader: str) -> bool:
+        """Whether this reader certainly had a slot before."""
+        return any(name and same_reader(name, reader) for name in self._names)
 
     def find(self, reader: str) -> int | None:
         """The slot of a reader that is there now; None when it has none."""

@@ -19,10 +19,13 @@ from kfasync.ledger.attempts import Unfinished
 from kfasync.ledger.ledger import Ledger
 from kfasync.ledger.marker import Tie, require_ledger
 from kfasync.model import ContentState
+from kfasync.station import slotfile
+from kfasync.station.advice import key_of_error
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.decisions import Decisions
 from kfasync.station.desk import Desk
+from kfasync.station.display import Why
 from kfasync.station.events import LaneEvent
 from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower, Notice, Progress, ignore
@@ -59,11 +62,16 @@ class Station:
     """Readers in, outcomes out."""
 
     def __init__(
-        self, desk: Desk, readers: Readers, notice: Callable[[Notice], None] = ignore
+        self,
+        desk: Desk,
+        readers: Readers,
+        notice: Callable[[Notice], None] = ignore,
+        slots: Path | None = None,
     ) -> None:
         self._desk = desk
         self._readers = readers
         self._notice = notice
+        self._slots = slots
         self._lanes: dict[int, Lane] = {}
 
     @property
@@ -138,10 +146,12 @@ class Station:
                 because all whose readers are there have stopped.
             scouts: readers, named in the same way, that only read the UIDs of fobs to come.
         """
-        quota, slots = Quota(fobs), Slots(names)
+        quota, kept = Quota(fobs), await self._slots_before() if not names else []
+        slots = Slots(names, kept)
         scouting = Scouts(scouts, self._readers, self._desk, self._notice)
         if not names:
             await self._number_those_there(slots, scouting)
+            kept = await self._keep_slots(slots, kept)
         async with self._followed() as tasks, self._readers.watch() as news:
             if fobs is not None:
                 tasks.start_soon(self._end_of, quota, tasks.cancel_scope)
@@ -152,6 +162,8 @@ class Station:
                 if lane is not None:
                     lane.hear(event.news)
                     quota.look()
+                if not names:
+                    kept = await self._keep_slots(slots, kept)
         return quota.tally
 
     async def provision(
@@ -213,9 +225,24 @@ class Station:
     async def _number_those_there(self, slots: Slots, scouting: Scouts) -> None:
         # By name, for the order in which PC/SC found them is another one every time.
         with suppress(ReaderError):  # PC/SC may still have to come
-            for name in sorted(await to_thread.run_sync(self._readers.names)):
+            there = await to_thread.run_sync(self._readers.names)
+            for name in sorted(there, key=lambda name: (not slots.knows(name), name)):
                 if not scouting.has(name):
                     slots.find(name)
+
+    async def _slots_before(self) -> list[str]:
+        return [] if self._slots is None else await to_thread.run_sync(slotfile.read, self._slots)
+
+    async def _keep_slots(self, slots: Slots, kept: list[str]) -> list[str]:
+        """Write the slots down when they are others than those that are kept; what they are now."""
+        if self._slots is not None and slots.names != kept:
+            try:
+                await to_thread.run_sync(slotfile.write, self._slots, slots.names)
+            except OSError as error:
+                problem = f"{self._slots} cannot be written ({error.strerror}); the lanes may have "
+                problem += "other numbers at the next start"
+                self._notice(Notice("slots", problem, warning=True))
+        return slots.names
 
     def _lane_of(
         self, event: ReaderEvent, slots: Slots, quota: Quota, tasks: TaskGroup
@@ -278,7 +305,8 @@ async def open_station(
     """
     async with AsyncExitStack() as parts:
         desk = await _set_up(loaded, tell, notice, around, parts)
-        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers, notice)
+        slots = data_directory(loaded) / slotfile.NAME
+        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers, notice, slots)
 
 
 async def _set_up(
@@ -362,16 +390,17 @@ def fetches(
     )
 
 
-def fault(error: BaseException) -> str:
+def fault(error: BaseException) -> Why:
     """A fault of this software in a sentence; its own text may quote anything, and is not shown."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, KfError):
-        return str(error)
+        return Why(str(error), key_of_error(error))
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return (
-        f"a fault of this software ({type(error).__name__}{where}); resume the lane, and report it"
+    return Why(
+        f"a fault of this software ({type(error).__name__}{where}); resume the lane, and report it",
+        key_of_error(error),
     )
 
 

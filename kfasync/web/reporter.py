@@ -13,6 +13,7 @@ from kfasync.station.follower import Notice
 from kfasync.station.shift import Shift
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.station.station import Stock
+from kfasync.station.words import said, why, words_of
 from kfasync.web.board import Board
 from kfasync.web.tally import Tally
 from kfasync.web.view import Result, Strip, Tile, Totals, Words
@@ -54,7 +55,7 @@ class Reporter:
         if isinstance(news, Notice):
             self._problems.pop(news.follower, None)
             if news.problem:
-                self._problems[news.follower] = f"{news.follower}: {news.problem}"
+                self._problems[news.follower] = said(news, words_of(self._language))
             return
         result: Result | None = None
         totals: Totals | None = None
@@ -75,7 +76,7 @@ class Reporter:
                 attempt=news.attempt,
                 step=news.step,
                 steps=news.steps,
-                message=news.message,
+                message=why(news, words_of(self._language)),
                 words=words if latched else Words(),
                 there=news.news is News.INSERTED,
                 seen=latched and before is not None and before.attempt == attempt and before.seen,

@@ -64,7 +64,8 @@ def test_faults_and_stops_are_said_once_and_so_are_followers() -> None:
     for _ in range(2):
         printed.to.hear(event(LaneState.STOPPED, message="two in a row"))
     for told in (
-        event(LaneState.READER_FAULT, message="reader is gone"),
+        event(LaneState.READER_FAULT, message="no answer", news=News.INSERTED),
+        event(LaneState.READER_FAULT, message="reader ACS is gone", news=News.GONE),
         event(LaneState.EMPTY),
         Notice("outbox", "3 ends wait"),
         Notice("outbox"),
@@ -75,13 +76,34 @@ def test_faults_and_stops_are_said_once_and_so_are_followers() -> None:
     printed.to.note("stopping")
     assert printed.words() == [
         "lane 2  STOPPED: two in a row",
-        "lane 2  READER FAULT: reader is gone",
+        "lane 2  READER FAULT: no answer",
+        "lane 2  READER FAULT: reader ACS [PICC] 00 00 is gone: plug it in",
         "lane 2  reader ACS [PICC] 00 00 is here",
         "outbox is behind: 3 ends wait",
         "outbox has caught up",
         "certificates: one runs out",
         "certificates: all right again",
         "stopping",
+    ]
+
+
+def test_in_german_a_lane_says_why_in_german_and_a_follower_how_it_is_getting_on() -> None:
+    printed = Printed()
+    printed.to = Lines(printed.lines.append, GERMAN)
+    for told in (
+        event(LaneState.STOPPED, message="63C2", cause="RETRIES_LEFT", sw="63C2"),
+        event(LaneState.WAITING, message="no route", cause="SourceUnavailableError"),
+        event(LaneState.STOPPED, message="unheard of", cause="ErrorOfNoTable", news=News.EMPTY),
+        Notice("outbox", "3 ends wait"),
+        Notice("outbox"),
+    ):
+        printed.to.hear(told)
+    assert printed.words() == [
+        "Bahn 2  ANGEHALTEN: Der Fob nimmt die Schlüssel nicht an (63C2)",
+        "Bahn 2  WARTEN: Die Quelle der Inhalte antwortet nicht",
+        "Bahn 2  ANGEHALTEN: unheard of",
+        "Ausgang ist im Rückstand: 3 ends wait",
+        "Ausgang ist wieder auf dem Stand",
     ]
 
 

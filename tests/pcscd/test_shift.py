@@ -16,6 +16,7 @@ from kfasync.sim.vpcd import VirtualCard
 from kfasync.station.config import load
 from kfasync.station.states import LaneState
 from kfasync.station.station import Station, open_station
+from kfasync.station.words import ENGLISH, why
 from tests.pcscd.floor import (
     Announcing,
     Watcher,
@@ -100,7 +101,7 @@ class Day:
         count = len(self.watcher.events)
         await to_thread.run_sync(card.insert)
         told = await self.watcher.wait_for(LaneState.STOPPED, reader, after=count)
-        assert told.message.startswith("this fob is not taken, the lane has stopped: ")
+        assert why(told, ENGLISH).startswith("this fob is not taken, the lane has stopped: ")
         assert placed.log == ()
         self.station.resume(stopped.slot)
         result = await self.watcher.result(reader, after=count)

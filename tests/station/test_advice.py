@@ -48,7 +48,7 @@ def kinds(kind: type[KfError] = KfError) -> Iterator[type[KfError]]:
 
 def causes() -> Iterator[str]:
     """Everything that the code can name as a cause."""
-    yield from ("pass", "recovered", "stopped", "locked")
+    yield from ("fault", "pass", "recovered", "stopped", "locked")
     for left in ("torn", "hung"):
         for disposition in (Disposition.RETRY, Disposition.BOUND, Disposition.IN_DOUBT):
             yield f"{left}:{disposition.value}"

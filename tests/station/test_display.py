@@ -7,9 +7,10 @@ import pytest
 from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.cards import News
 from kfasync.model import Stage
-from kfasync.station.display import Display
+from kfasync.station.display import Display, Why
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import RESULTS, LaneState
+from kfasync.station.words import ENGLISH, GERMAN, why
 
 UID = "04AABBCCDDEEFF"
 
@@ -87,21 +88,27 @@ def test_a_fob_that_is_not_found_again_leaves_the_result_that_it_had() -> None:
 def test_a_stop_stays_whatever_the_reader_says_and_tells_who_places_a_fob() -> None:
     shown = Shown()
     shown.serve(LaneState.FAIL)
-    shown.display.stop("two in a row")
+    shown.display.stop(Why("two in a row", "CryptogramError"))
     for news in (News.EMPTY, News.GONE, News.EMPTY):
         shown.display.hear(news)
         assert (shown.last.state, shown.last.message) == (LaneState.STOPPED, "two in a row")
     shown.display.hear(News.INSERTED)
     assert shown.last.state is LaneState.STOPPED
-    assert shown.last.message == "this fob is not taken, the lane has stopped: two in a row"
+    told = why(shown.last, ENGLISH), why(shown.last, GERMAN)
+    assert told == (
+        "this fob is not taken, the lane has stopped: two in a row",
+        "dieser Fob wird nicht genommen, die Bahn ist angehalten: "
+        "Station und Fob haben verschiedene Schlüssel",
+    )
     shown.display.resume()
     assert (shown.last.state, shown.last.uid) == (LaneState.FAIL, UID)
 
 
 def test_a_resumed_lane_without_a_reader_is_a_reader_fault() -> None:
     shown = Shown()
-    shown.display.stop("the ledger cannot be written")
+    shown.display.stop(Why("the ledger cannot be written"))
     shown.display.hear(News.GONE)
     shown.display.resume()
     assert shown.last.state is LaneState.READER_FAULT
-    assert shown.last.message == "reader R is gone: plug it in"
+    assert why(shown.last, ENGLISH) == shown.last.message == "reader R is gone: plug it in"
+    assert why(shown.last, GERMAN) == "Leser R ist weg: wieder anstecken"

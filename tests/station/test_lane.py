@@ -20,6 +20,7 @@ from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import load
 from kfasync.station.lane import ATTEMPTS_A_PLACING, Lane
 from kfasync.station.states import RESULTS, WORKING, LaneState
+from kfasync.station.words import ENGLISH, why
 from tests.station.desks import (
     AGES_S,
     BLOCK_5,
@@ -390,7 +391,7 @@ async def test_a_stopped_lane_takes_fobs_again_when_a_person_resumes_it(tmp_path
         await place.emptied("A")
         place.readers.place("A", fob := place.fobs.make())
         told = await place.until("A", LaneState.STOPPED)
-        assert told.message.startswith("this fob is not taken, the lane has stopped: ")
+        assert why(told, ENGLISH).startswith("this fob is not taken, the lane has stopped: ")
         assert fob.log == ()
         with pytest.raises(LaneError, match="there is no lane 2; lanes of this station: 1"):
             place.station.resume(2)

@@ -41,6 +41,16 @@ def test_a_reader_without_a_serial_number_takes_the_place_of_the_missing_one() -
     assert slots.find(f"{PLAIN} 06 00") == 4
 
 
+def test_slots_of_an_earlier_run_are_kept_and_a_new_reader_gets_a_new_one() -> None:
+    slots = Slots(kept=[f"{PICC} 00 00", f"{OTHER} 01 00"])
+    assert slots.knows(f"{OTHER} 04 00")
+    assert not slots.knows(f"{PLAIN} 00 00")
+    assert slots.find(f"{PLAIN} 00 00") == 3
+    assert slots.find(f"{OTHER} 04 00") == 2
+    assert slots.names == [f"{PICC} 00 00", f"{OTHER} 04 00", f"{PLAIN} 00 00"]
+    assert slots.find(f"{PICC} 02 00") == 1
+
+
 def test_configured_readers_have_their_slots_by_the_configuration() -> None:
     slots = Slots(["RR123-000099", PICC])
     assert slots.find(f"{PICC} 00 00") == 2

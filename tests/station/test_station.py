@@ -25,7 +25,9 @@ from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.personalization import Dgi
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.attempt import Conclusion
+from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
+from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
 from kfasync.station.station import Station, open_station
 from tests.station.desks import (
@@ -274,6 +276,57 @@ async def test_a_reader_has_its_slot_again_under_another_number(tmp_path: Path) 
         place.readers.plug(two)
         assert (await place.serve(two, place.fobs.make())).slot == 2
     assert {event.slot for event in place.shown} == {1, 2}
+
+
+async def run_on(loaded: LoadedConfig, readers: SimulatedReaders) -> dict[str, int]:
+    """Start a station and wait until every reader has its lane; who has which."""
+    seen: dict[str, int] = {}
+    complete = anyio.Event()
+
+    def tell(event: LaneEvent) -> None:
+        seen[event.reader] = event.slot
+        if len(seen) == len(readers.names()):
+            complete.set()
+
+    async with open_station(loaded, readers, tell) as station, anyio.create_task_group() as tasks:
+        tasks.start_soon(station.run)
+        with anyio.fail_after(PATIENCE_S):
+            await complete.wait()
+        tasks.cancel_scope.cancel()
+    return seen
+
+
+async def test_a_reader_has_its_slot_again_after_a_restart_whoever_else_is_there(
+    tmp_path: Path,
+) -> None:
+    one, two, new = "ACS (RR-1) 00 00", "ACS (RR-2) 01 00", "ACS (RR-0) 00 00"
+    two_again = "ACS (RR-2) 05 00"
+    loaded = furnish(tmp_path)
+    assert await run_on(loaded, SimulatedReaders([one, two])) == {one: 1, two: 2}
+    assert await run_on(loaded, SimulatedReaders([new, two_again])) == {two_again: 2, new: 3}
+    assert await run_on(loaded, SimulatedReaders([one, new])) == {one: 1, new: 3}
+
+
+async def test_slots_that_cannot_be_read_are_an_error_with_a_way_out(tmp_path: Path) -> None:
+    loaded = furnish(tmp_path)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "slots.json").write_text('["A", 2]', "utf-8")
+    readers = SimulatedReaders(["A"])
+    async with open_station(loaded, readers, ignore) as station:
+        with pytest.raises(ConfigError, match=r"slots\.json does not say .* delete it"):
+            await station.run(fobs=1)
+
+
+async def test_slots_that_cannot_be_written_stop_nobody(tmp_path: Path) -> None:
+    loaded, notices = furnish(tmp_path), list[Notice]()
+    (tmp_path / "var" / "slots.new").mkdir(parents=True)
+    readers = SimulatedReaders(["A"])
+    readers.place("A", Fobs(loaded).make())
+    async with open_station(loaded, readers, ignore, notices.append) as station:
+        with anyio.fail_after(PATIENCE_S):
+            assert (await station.run(fobs=1)).passed == 1
+    assert [one.follower for one in notices] == ["slots"]
+    assert "cannot be written (Is a directory)" in notices[0].problem
 
 
 async def test_a_station_ends_after_so_many_fobs_and_takes_no_more(tmp_path: Path) -> None:

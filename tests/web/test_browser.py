@@ -104,8 +104,9 @@ def test_markup_is_text_wherever_it_comes_from(chromium: Browser, tmp_path: Path
         feed.publish(event(3, LaneState.EMPTY, reader=MARKUP))
         feed.publish(event(4, LaneState.STOPPED, message=MARKUP))
         tab.locator("#lane-4").wait_for()
-        for place in ("#lane-1 .uid", "#lane-1 .why", "#lane-3 .why", "#lane-4 .why"):
+        for place in ("#lane-1 .uid", "#lane-1 .why", "#lane-3 .why"):
             assert tab.locator(place).text_content() == MARKUP
+        assert (tab.locator("#lane-4 .why").text_content() or "").endswith(f": {MARKUP}")
         assert tab.locator("#lane-2 .why").text_content() == f"{MARKUP} {MARKUP}. {MARKUP}"
         assert tab.locator("img, b").count() == 0
         assert tab.title() == "EOL-01 - kfasync"

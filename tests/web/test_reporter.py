@@ -87,7 +87,7 @@ def test_followers_and_a_source_that_is_away_are_told_until_it_is_over() -> None
     told.reporter.hear(Notice("audit log", "the disk is full"))
     told.reporter.hear(event(2, LaneState.WAITING, message="the key server does not answer"))
     strip = told.strip(Stock())
-    assert (strip.problems, strip.source) == (("audit log: the disk is full",), False)
+    assert (strip.problems, strip.source) == (("audit log is behind: the disk is full",), False)
     told.reporter.hear(Notice("audit log"))
     told.reporter.hear(event(2, LaneState.LEASING))
     strip = told.strip(Stock())
