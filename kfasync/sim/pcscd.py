@@ -13,9 +13,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from kfasync.errors import ReaderError
@@ -25,6 +26,7 @@ MAX_SLOTS = 16  # of pcsc-lite, which drops every further reader without a word
 
 _DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), less the closing zero
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _START_S = 10.0
 _STOP_S = 5.0
 
@@ -38,20 +40,27 @@ class PrivatePcscd:
     Args:
         directory: of its socket, configuration, drivers and log; made when missing. Keep it
             short: the socket's path may have 107 bytes.
-        slots: how many readers, 1 to 16. vpcd's readers come in pairs, so an odd number
+        slots: how many readers, 16 at most. vpcd's readers come in pairs, so an odd number
             gets one more.
         program: pcscd, by path or as found in PATH.
         driver: vpcd's driver.
+        environment: what it finds there besides.
 
     Raises:
         ReaderError: pcscd or vpcd is not installed.
     """
 
     def __init__(
-        self, directory: Path, slots: int = 2, *, program: str = "pcscd", driver: Path = _DRIVER
+        self,
+        directory: Path,
+        slots: int = 2,
+        *,
+        program: str = "pcscd",
+        driver: Path = _DRIVER,
+        environment: Mapping[str, str] = _NOTHING,
     ) -> None:
-        if not 1 <= slots <= MAX_SLOTS:
-            raise ValueError(f"pcscd has 1 to {MAX_SLOTS} readers, not {slots}")
+        if not 0 <= slots <= MAX_SLOTS:
+            raise ValueError(f"pcscd has at most {MAX_SLOTS} readers, not {slots}")
         self.directory: Final = directory.absolute()
         self.socket_path: Final = self.directory / "pcscd.comm"
         if len(os.fsencode(self.socket_path)) > _SOCKET_PATH_LIMIT:
@@ -60,6 +69,7 @@ class PrivatePcscd:
         if not driver.is_file():
             raise ReaderError(f"no vpcd driver at {driver}: apt install vsmartcard-vpcd")
         self._driver = driver
+        self._environment = environment
         self._pair_count = (slots + 1) // 2
         self._pairs: list[_PortPair] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -117,6 +127,7 @@ class PrivatePcscd:
                 stdin=listening.fileno(),
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self._environment},
             )
         try:
             self._await_readers(self._process)
