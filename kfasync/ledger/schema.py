@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kfasync.errors import LedgerError
 from kfasync.ledger.sqlite import Session
+from kfasync.ledger.summary import make_summary
 from kfasync.model import ContentState
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = sa.MetaData()
 
@@ -206,9 +206,10 @@ TRIGGERS = (
 def create(session: Session) -> None:
     """Make all of it in an empty file."""
     for table in (content, journal, record, attempt, outbox, set_aside, meta):
-        _create_table(session, table)
+        session.make(table)
     for statement in (*INDEXES, *TRIGGERS):
         session.plain(statement)
+    make_summary(session)
     _remember(session, DIGEST_KEY, secrets.token_bytes(32))
     _remember(session, LEDGER_ID, secrets.token_bytes(16))
 
@@ -220,7 +221,7 @@ def migrate(session: Session, version: int) -> None:
 
 
 def _outbox(session: Session) -> None:
-    _create_table(session, outbox)
+    session.make(outbox)
 
 
 def _fingerprints(session: Session) -> None:
@@ -229,7 +230,7 @@ def _fingerprints(session: Session) -> None:
     for name in ("sequence_counter", "begun", "authenticated", "recoverable"):
         session.plain(f"ALTER TABLE content ADD COLUMN {name} INTEGER")
     for table in (set_aside, meta):
-        _create_table(session, table)
+        session.make(table)
     spid = sa.func.upper(content.c.spid)
     of_one_spid = (
         sa.select(
@@ -251,7 +252,7 @@ def _fingerprints(session: Session) -> None:
 
 
 def _units_by_aid(session: Session) -> None:
-    _create_table(session, attempt)
+    session.make(attempt)
     # Made anew, for SQLite cannot take the old constraint out of a table. Its triggers and
     # indexes go with it.
     session.plain("ALTER TABLE content RENAME TO content_before")
@@ -260,7 +261,7 @@ def _units_by_aid(session: Session) -> None:
         "AND sql IS NOT NULL"
     ).fetchall():
         session.plain(f"DROP INDEX {name}")
-    _create_table(session, content)
+    session.make(content)
     kept = [column.name for column in content.columns if column.name not in _NEW]
     before = sa.table("content_before", *(sa.column(name) for name in kept))
     aid = sa.case((before.c.uid.is_(None), sa.null()), else_="")
@@ -286,11 +287,5 @@ _MIGRATIONS: dict[int, Callable[[Session], None]] = {
     1: _outbox,
     2: _fingerprints,
     3: _units_by_aid,
+    4: make_summary,
 }
-
-
-def _create_table(session: Session, table: sa.Table) -> None:
-    dialect = sqlite.dialect()
-    session.plain(str(CreateTable(table).compile(dialect=dialect)))
-    for index in sorted(table.indexes, key=lambda index: str(index.name)):
-        session.plain(str(CreateIndex(index).compile(dialect=dialect)))

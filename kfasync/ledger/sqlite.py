@@ -23,6 +23,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kfasync.errors import LedgerError
 
@@ -57,6 +58,12 @@ class Session:
     def plain(self, sql: str) -> sqlite3.Cursor:
         """Execute what SQLAlchemy has no construct for."""
         return self._connection.execute(sql)
+
+    def make(self, table: sa.Table) -> None:
+        """Make a table with its indexes."""
+        self.plain(str(CreateTable(table).compile(dialect=_DIALECT)))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            self.plain(str(CreateIndex(index).compile(dialect=_DIALECT)))
 
     def _sql(self, statement: sa.ClauseElement) -> tuple[str, dict[str, Any]]:
         known = self._compiled.get(statement)

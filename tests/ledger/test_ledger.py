@@ -542,12 +542,12 @@ def test_an_unknown_record_has_no_number(ledger: Ledger) -> None:
 
 def test_records_come_in_the_order_in_which_they_were_written(ledger: Ledger) -> None:
     for name in ("one", "two", "three"):
-        ledger.finish(ending(name, name))
+        ledger.finish(ending(name, f'"{name}"'))
 
     def after(last: str) -> list[str]:
         number = ledger.record_number(last) or 0
         return [record.text for record in ledger.records_after(number)]
 
-    assert after("none of these") == ["one", "two", "three"]
-    assert after("one") == ["two", "three"]
+    assert after("none of these") == ['"one"', '"two"', '"three"']
+    assert after("one") == ['"two"', '"three"']
     assert after("three") == []

@@ -149,4 +149,6 @@ def test_a_migrated_file_is_made_as_a_new_one(tmp_path: Path) -> None:
     old, new = (layout(tmp_path / name) for name in ("old", "new"))
     assert old == new
     assert len(new) > 10
+    (records,) = sql(tmp_path / "old", "SELECT id, disposition FROM record")[:1]
+    assert sql(tmp_path / "old", "SELECT id, disposition FROM summary")[0] == records
     Ledger.open(tmp_path / "old").standing(unit(9))
