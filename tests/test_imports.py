@@ -65,6 +65,7 @@ ALLOWED = {
     "kfasync.web.protocol": {"uvicorn"},
     "kfasync.web.metrics": STATION | {"kfasync.web", "prometheus_client"},
     "kfasync.web.doorman": STATION | {"kfasync.web", "starlette"},
+    "kfasync.web.lead": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.web.app": STATION | {"kfasync.web", "msgspec", "starlette"},
     "kfasync.cli": STATION
     | {"kfasync", "kfasync.acceptance", "kfasync.bench", "kfasync.cli", "anyio", "typer", "rich"},

@@ -1,4 +1,4 @@
-"""What the page's process serves: the page, its words and its news; health and metrics."""
+"""What the page's process serves: pages, words, news; what has been; health and metrics."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,20 +12,31 @@ from starlette.types import ASGIApp
 
 from kfasync.web.changes import Changes
 from kfasync.web.doorman import Doorman, knows_token
+from kfasync.web.lead import routes as routes_of_lead
 from kfasync.web.metrics import CONTENT_TYPE, Metrics
 from kfasync.web.settings import Settings
 from kfasync.web.stream import News, cursor_of, events
 from kfasync.web.words import words_of_page
 
 STATIC = Path(__file__).parent / "static"
+_SCRIPTS = (
+    "start",
+    "page",
+    "tiles",
+    "news",
+    "tones",
+    "asking",
+    "lead",
+    "history",
+    "charts",
+    "record",
+)
 # Named one by one: nothing else of the machine is a file of the page.
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    **{
-        f"/{name}": (name, "text/javascript; charset=utf-8")
-        for name in ("page.js", "tiles.js", "news.js", "tones.js", "asking.js")
-    },
+    "/lead": ("lead.html", "text/html; charset=utf-8"),
+    **{f"/{name}": (name, "text/css; charset=utf-8") for name in ("page.css", "lead.css")},
+    **{f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in _SCRIPTS},
     **{
         f"/{name}": (name, "font/woff2")
         for name in ("barlow-condensed-500.woff2", "barlow-condensed-700.woff2")
@@ -82,6 +93,7 @@ def make_app(settings: Settings, news: News) -> ASGIApp:
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
         Route("/changes", change, methods=["POST"]),
+        *routes_of_lead(settings),
     ]
     return Doorman(Starlette(routes=routes), settings)
 

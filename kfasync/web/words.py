@@ -4,6 +4,7 @@ import msgspec
 
 from kfasync.station.advice import Language
 from kfasync.station.words import words_of
+from kfasync.web.leadwords import LeadWords, words_of_lead
 
 
 class PageWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class PageWords(msgspec.Struct, frozen=True, kw_only=True):
     seen: str
     done: str
     nothing: str
+    lead: LeadWords
 
 
 _ENGLISH = {
@@ -80,7 +82,7 @@ _ENGLISH = {
     "no_token": "This address needs its token, as in #token=...",
     "no_lane": "No reader yet: plug one in",
     "silent": "press any key for sound",
-    "keys": "a: acknowledge   r: resume a lane   d: decide on a fob   Esc: back",
+    "keys": "a: acknowledge   r: resume a lane   d: decide on a fob   Esc: back   h: history",
     "ask_acknowledge": "Acknowledge the result of lane",
     "ask_resume": "Resume lane",
     "ask_resolve": "Decide on fob (UID)",
@@ -123,7 +125,7 @@ _GERMAN = {
     "no_token": "Diese Adresse verlangt ihr Token, als #token=...",
     "no_lane": "Noch kein Leser: einen anstecken",
     "silent": "für Töne eine Taste drücken",
-    "keys": "a: gesehen   r: Bahn fortsetzen   d: über einen Fob entscheiden   Esc: zurück",
+    "keys": "a: gesehen   r: Bahn fortsetzen   d: Fob entscheiden   Esc: zurück   h: Verlauf",
     "ask_acknowledge": "Ergebnis gesehen, Bahn",
     "ask_resume": "Fortsetzen: Bahn",
     "ask_resolve": "Entscheiden über Fob (UID)",
@@ -148,6 +150,7 @@ def words_of_page(language: Language, station: str) -> PageWords:
             "verbs": {do.value: verb for do, verb in words.verbs.items()},
             "lane": words.lane,
             "next": words.next,
+            "lead": words_of_lead(language),
         },
         PageWords,
     )

@@ -29,6 +29,7 @@ export class Asking {
       return;
     }
     if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key.toLowerCase() === "h") location.assign("/lead");
     const begin = { a: this.acknowledge, r: this.resume, d: this.resolve }[event.key.toLowerCase()];
     if (begin) {
       event.preventDefault(); // the key is not the first letter of the answer

@@ -2,6 +2,7 @@
 
 import { Asking } from "/asking.js";
 import { follow } from "/news.js";
+import { token, words as wordsOfPage } from "/start.js";
 import { Tiles } from "/tiles.js";
 import { play, silent, wake } from "/tones.js";
 
@@ -9,29 +10,7 @@ const TONE_LATE_MS = 5000; // a tone for what was long ago would be taken for th
 
 const at = (id) => document.getElementById(id);
 
-function token() {
-  // Behind the # it is sent to nobody and written in no log; then it leaves the address as well.
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("token", given);
-    history.replaceState(null, "", "/");
-  }
-  return sessionStorage.getItem("token") ?? "";
-}
-
-async function load() {
-  for (;;) {
-    try {
-      const answer = await fetch("/words");
-      if (answer.ok) return await answer.json();
-    } catch {
-      // The page's process begins again in a moment.
-    }
-    await new Promise((over) => setTimeout(over, 500));
-  }
-}
-
-const words = await load();
+const words = await wordsOfPage();
 document.documentElement.lang = words.language;
 document.title = `${words.station} - kfasync`;
 at("station").textContent = words.station;
