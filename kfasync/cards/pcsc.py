@@ -7,7 +7,8 @@ Written against pcsc-lite, whose habits explain most of what is odd here:
 - SCardTransmit on a card that hangs never returns, and SCardCancel reports success without
   doing anything about it. What ends it is shutting down the context's socket to the daemon.
 - A context survives neither that nor a restart of the daemon, though SCardIsValidContext goes
-  on calling it valid. So a context serves one conversation and is never used again.
+  on calling it valid. So one that has seen an error is never used again, and one that refuses
+  to begin a conversation is replaced at once by a new one.
 - After an error the same handle can silently reach the *next* fob. So the first error ends
   the conversation.
 """
@@ -100,18 +101,30 @@ class PcscReader:
             LinkError: no fob, or it cannot be reached now.
             ReaderError: the reader is gone, held by somebody else, or PC/SC is not running.
         """
-        self._hung = self._hung or (self._context is not None and self._context.severed)
-        context = self._context = _Context(self._name)
-        with ExitStack() as undo:
-            undo.callback(context.release)
-            context.establish()
-            try:
-                card = PcscCard(self._name, context)
-            except Refusal as refusal:
-                raise self._why_not(refusal, context) from refusal
-            undo.pop_all()
+        kept = self._context
+        self._hung = self._hung or (kept is not None and kept.severed)
+        # To make a context costs more than three commands to the fob.
+        card = self._on(kept) if kept is not None and kept.handle is not None else None
+        if card is None:
+            context = self._context = _Context(self._name)
+            with ExitStack() as undo:
+                undo.callback(context.release)
+                context.establish()
+                try:
+                    card = PcscCard(self._name, context)
+                except Refusal as refusal:
+                    raise self._why_not(refusal, context) from refusal
+                undo.pop_all()
         self._hung = False
         return card
+
+    def close(self) -> None:
+        """Let go of PC/SC, when no thread is in this reader any more; harmless when done before."""
+        context, self._context = self._context, None
+        if context is not None and context.handle is not None:
+            # Cut first: a daemon that is stopped would never answer a farewell.
+            context.abort()
+            context.release()
 
     def sever(self) -> None:
         """Free a thread that hangs in this reader; from any thread, harmless when none does.
@@ -123,6 +136,16 @@ class PcscReader:
         context = self._context
         if context is not None:
             context.sever()
+
+    def _on(self, kept: "_Context") -> "PcscCard | None":
+        """The conversation on the context of the last one; None when that is of no more use."""
+        with ExitStack() as undo:
+            undo.callback(kept.release)
+            with suppress(Refusal):
+                card = PcscCard(self._name, kept)
+                undo.pop_all()
+                return card
+        return None
 
     def _why_not(self, refusal: Refusal, context: "_Context") -> KfError:
         if refusal.code == ReturnCode.UNKNOWN_READER:
@@ -186,10 +209,13 @@ class PcscCard:
         # it as absent behind the back of its own polling thread, and a fob that is there at
         # the next poll, 400 ms later at most, is then never announced.
         disposition = scard.SCARD_LEAVE_CARD if self._over else scard.SCARD_RESET_CARD
+        with ExitStack() as undo:
+            undo.callback(self._context.release)
+            with suppress(Refusal, HungCardError):  # a fob that has gone is as reset as can be
+                self._context.call("SCardDisconnect", self._handle, disposition)
+                if not self._over:
+                    undo.pop_all()  # the reader's next conversation has it
         self._over = True
-        with suppress(Refusal, HungCardError):  # a fob that has gone is as reset as can be
-            self._context.call("SCardDisconnect", self._handle, disposition)
-        self._context.release()
 
 
 class _Context:

@@ -72,6 +72,13 @@ class Reader(Protocol):
         """Free a thread that hangs in :meth:`Card.transmit` or :meth:`connect`; from any thread."""
         ...
 
+    def close(self) -> None:
+        """Let go of what is kept from one conversation to the next; it may be connected again.
+
+        When no thread is in this reader any more; does not wait for anybody.
+        """
+        ...
+
 
 class Readers(Protocol):
     """All readers of one kind."""

@@ -142,6 +142,9 @@ class SimulatedReader:
                 # As with PC/SC, where the reader stays taken by a context that is no more.
                 self._severed = True
 
+    def close(self) -> None:
+        """Nothing is kept from one conversation to the next."""
+
     # ---------------------------------------------------------------- for the two neighbours
 
     def lose(self, card: SimulatedCard) -> None:

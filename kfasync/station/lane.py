@@ -58,7 +58,7 @@ class Lane:
         self.slot = slot
         self.stopped = ""
         self.display = Display(slot, reader.name, desk.tell)
-        self._reader = reader
+        self._reader = self._opened = reader
         self._desk = desk
         self._quota = quota or Quota(None)
         self._patient = patient
@@ -80,6 +80,10 @@ class Lane:
         """Its reader is back, under another name."""
         self._reader = reader
         self.display.reader = reader.name
+
+    def close(self) -> None:
+        """Let go of its reader, when nobody runs the lane any more."""
+        self._opened.close()
 
     def hear(self, news: News) -> None:
         """Take in what happened to the reader."""
@@ -208,14 +212,18 @@ class Lane:
     def _work(self) -> Conclusion | KfError:
         """An expected error is handed over as a value, for one that crosses a task group
         arrives inside an ExceptionGroup."""
+        reader = self._reader
+        if reader is not self._opened:
+            self._opened.close()
+            self._opened = reader
         try:
             with self._watched():
-                card = self._reader.connect()
+                card = reader.connect()
             try:
                 attempt = Attempt(
                     self._desk,
                     self.slot,
-                    self._reader.name,
+                    reader.name,
                     card,
                     watched=self._watched,
                     progress=self._progress,

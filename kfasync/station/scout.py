@@ -82,8 +82,9 @@ class Scout:
     # ------------------------------------------------------------------ in the worker thread
 
     def _work(self) -> bytes | KfError:
+        reader = self._reader
         try:
-            card = self._reader.connect()
+            card = reader.connect()
             try:
                 # The beginning of a fob's way and no more: up to where it has said its name.
                 flow = Provisioning(
@@ -102,6 +103,8 @@ class Scout:
                 card.close()
         except KfError as error:
             return error
+        finally:
+            reader.close()
 
 
 class Scouts:

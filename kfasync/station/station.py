@@ -182,7 +182,7 @@ class Station:
             StoppedError: it was stopped before there was anything to finish.
         """
         name = _the_reader(name, await to_thread.run_sync(self._readers.names))
-        lane = Lane(1, self._readers.reader(name), self._desk)
+        lane = self._lanes[1] = Lane(1, self._readers.reader(name), self._desk)
         result: Conclusion | KfError | None = None
         async with self._followed() as tasks:
             tasks.start_soon(self._listen, lane, name)
@@ -201,7 +201,7 @@ class Station:
 
     @asynccontextmanager
     async def _followed(self) -> AsyncIterator[TaskGroup]:
-        """A task group in which the followers run; they catch up once more at its end."""
+        """A task group for lanes and followers; at its end the followers catch up once more."""
         try:
             async with anyio.create_task_group() as tasks:
                 for follower in self._desk.followers:
@@ -210,6 +210,8 @@ class Station:
                 tasks.start_soon(self._desk.prefetch.run)
                 yield tasks
         finally:
+            for lane in self._lanes.values():
+                lane.close()
             with anyio.CancelScope(shield=True):
                 for follower in self._desk.followers:
                     await follower.catch_up()

@@ -3,8 +3,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -33,8 +34,9 @@ def second(pcscd: PrivatePcscd) -> str:
 
 
 @pytest.fixture
-def reader(readers: PcscReaders, first: str) -> PcscReader:
-    return readers.reader(first)
+def reader(readers: PcscReaders, first: str) -> Iterator[PcscReader]:
+    with closing(readers.reader(first)) as reader:
+        yield reader
 
 
 async def next_news(events: AsyncIterator[ReaderEvent], reader: str) -> ReaderEvent:
@@ -59,9 +61,14 @@ def result_once_severed(reader: PcscReader, call: "Future[Card]") -> Card:
             continue
 
 
+def links() -> set[str]:
+    """The sockets of this process, a duplicate counted once."""
+    paths = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return {name for name in (str(path.readlink()) for path in paths) if name[:7] == "socket:"}
+
+
 def sockets() -> int:
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return sum(str(link.readlink()).startswith("socket:") for link in links)
+    return len(links())
 
 
 # --------------------------------------------------------------------------- readers
@@ -135,9 +142,8 @@ def test_sixteen_readers_are_watched_in_one_pcscd(
         for name, fob in fobs.items():
             with VirtualCard(fob, many.port(name)):
                 anyio.run(until, name, News.INSERTED)
-                card = readers.reader(name).connect()
-                assert card.transmit(SELECT) == SELECT + b"\x90\x00"
-                card.close()
+                with closing(readers.reader(name)) as reader, closing(reader.connect()) as card:
+                    assert card.transmit(SELECT) == SELECT + b"\x90\x00"
         assert [fob.commands for fob in fobs.values()] == [[SELECT], [SELECT]]
 
 
@@ -190,7 +196,8 @@ def test_a_reader_is_for_one_at_a_time(
     with pytest.raises(ReaderError, match="held by another program"):
         readers.reader(first).connect()
     card.close()
-    readers.reader(first).connect().close()
+    with closing(readers.reader(first)) as other:
+        other.connect().close()
 
 
 def test_a_fob_that_leaves_during_a_command_ends_the_conversation(
@@ -268,7 +275,47 @@ def test_conversations_leave_no_socket_behind(
         readers.names()
         with pytest.raises(ReaderError):
             readers.reader("Elsewhere").connect()
+        assert sockets() == before + 1  # for the next conversation
+    reader.close()
+    reader.close()
     assert sockets() == before
+
+
+def test_one_connection_to_pcscd_serves_conversation_after_conversation(
+    pcscd: PrivatePcscd, reader: PcscReader, place: Place, first: str
+) -> None:
+    place(EchoFob(), first)
+    used: set[str] = set()
+    before = links()
+    for _ in range(3):
+        reader.connect().close()
+        used |= links() - before
+    assert len(used) == 1
+    # Nothing is waited for at the end, though nobody answers.
+    os.kill(pcscd.pid, signal.SIGSTOP)
+    try:
+        reader.close()
+    finally:
+        os.kill(pcscd.pid, signal.SIGCONT)
+    assert links() == before
+    # And a closed one is as good as new.
+    reader.connect().close()
+
+
+def test_a_connection_that_pcscd_has_forgotten_is_made_anew(
+    pcscd: PrivatePcscd, virtual_card: Place, reader: PcscReader, first: str
+) -> None:
+    for end in (pcscd.restart, pcscd.kill):
+        with virtual_card(EchoFob(), first):
+            anyio.run(until, first, News.INSERTED)
+            reader.connect().close()
+        end()
+        pcscd.start()
+        with virtual_card(fob := EchoFob(), first):
+            anyio.run(until, first, News.INSERTED)
+            with closing(reader.connect()) as card:
+                card.transmit(SELECT)
+        assert fob.commands == [SELECT]
 
 
 # --------------------------------------------------------------------------- severing
@@ -281,7 +328,8 @@ def test_severing_frees_a_hung_thread_while_another_reader_goes_on(
     place(hanging, first)
     place(lively, second)
     before = sockets()
-    hung, other = reader.connect(), readers.reader(second).connect()
+    lively_reader = readers.reader(second)
+    hung, other = reader.connect(), lively_reader.connect()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(hung.transmit, HANG)
         assert hanging.hangs.wait(PATIENCE_S)
@@ -294,6 +342,7 @@ def test_severing_frees_a_hung_thread_while_another_reader_goes_on(
         hung.transmit(SELECT)
     other.close()
     hung.close()
+    lively_reader.close()
     assert sockets() == before
 
 

@@ -1,6 +1,7 @@
 """What every implementation of `kfasync.contracts.cards` promises, over each of them."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from typing import Protocol
 
 import anyio
@@ -31,6 +32,7 @@ class Desk(Protocol):
 
     readers: Readers
     name: str
+    closing: ExitStack
 
     def place(self, fob: SimulatedFob) -> None: ...
 
@@ -39,7 +41,7 @@ class Desk(Protocol):
 
 class SimulatedDesk:
     def __init__(self) -> None:
-        self.name = "A"
+        self.name, self.closing = "A", ExitStack()
         self._simulated = SimulatedReaders([self.name])
         self.readers: Readers = self._simulated
 
@@ -52,7 +54,7 @@ class SimulatedDesk:
 
 class PcscDesk:
     def __init__(self, pcscd: PrivatePcscd) -> None:
-        self.name = pcscd.reader_names[0]
+        self.name, self.closing = pcscd.reader_names[0], ExitStack()
         self.readers: Readers = PcscReaders()
         self._port = pcscd.port(self.name)
         self._card: VirtualCard | None = None
@@ -71,11 +73,12 @@ class PcscDesk:
 @pytest.fixture(params=["simulated", "pcsc"])
 def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     if request.param == "simulated":
-        yield SimulatedDesk()
+        with (simulated := SimulatedDesk()).closing:
+            yield simulated
         return
-    desk = PcscDesk(request.getfixturevalue("pcscd"))
-    yield desk
-    desk.remove()
+    with (desk := PcscDesk(request.getfixturevalue("pcscd"))).closing:
+        yield desk
+        desk.remove()
 
 
 def fob(*faults: Fault) -> SimulatedFob:
@@ -98,7 +101,9 @@ async def laid(desk: Desk, placed: SimulatedFob) -> Reader:
         await hear(events, desk, News.EMPTY)
         desk.place(placed)
         await hear(events, desk, News.INSERTED)
-    return desk.readers.reader(desk.name)
+    reader = desk.readers.reader(desk.name)
+    desk.closing.callback(reader.close)
+    return reader
 
 
 async def test_a_watch_begins_with_how_things_stand_and_tells_every_change(desk: Desk) -> None:
@@ -140,6 +145,16 @@ async def test_closing_resets_the_fob(desk: Desk) -> None:
         answer = await to_thread.run_sync(card.transmit, INITIALIZE_UPDATE)
         assert answer[-2:] == b"\x90\x00"
         await to_thread.run_sync(card.close)
+
+
+async def test_a_reader_that_was_closed_can_be_connected_again(desk: Desk) -> None:
+    reader = await laid(desk, fob())
+    reader.close()
+    for _ in range(2):
+        card = await to_thread.run_sync(reader.connect)
+        assert (await to_thread.run_sync(card.transmit, SELECT))[-2:] == b"\x90\x00"
+        await to_thread.run_sync(card.close)
+        reader.close()
 
 
 async def test_without_a_fob_there_is_nobody_to_connect_to(desk: Desk) -> None:

@@ -109,6 +109,10 @@ class MeteredReader:
         """Free a thread that hangs in a transmit."""
         self._reader.sever()
 
+    def close(self) -> None:
+        """Let go of what is kept."""
+        self._reader.close()
+
 
 class MeteredReaders:
     """All readers; implements `kfasync.contracts.cards.Readers`."""
