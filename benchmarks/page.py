@@ -2,9 +2,10 @@
 
     python -m benchmarks.page [FOBS] [ROUNDS]
 
-Lanes: ``kfasync run`` on 16 simulated readers as slow as NFC, without a page and with one that
-Chromium shows while another client reads everything again without pause; in turns. Memory: 10,000
-fobs of news, as fast as they are taken.
+Lanes: ``kfasync run`` on 16 simulated readers as slow as NFC and a ledger with a past, without a
+page and with one that Chromium shows, while one client reads the lanes again without pause and
+another the lead's page: history, yield, times, a record; in turns. Memory: 10,000 fobs of news, as
+fast as they are taken.
 """
 
 import json
@@ -18,16 +19,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from kfasync.station.states import LaneState
 from tests.cli.stations import write_simulated
 from tests.station.desks import sql
 from tests.web.browsers import browser, shown
-from tests.web.pages import Stream, event, result, served
+from tests.web.histories import fill
+from tests.web.pages import Stream, ask, event, result, served
 from tests.web.test_keeper import children
 
 LANES = 16
+_PAST = 5000  # records that are there before
+_LEAD = ("history", "history?search=04A1", "yield?days=30", "stages", "records/{}")
 _WARM_UP_S = 7.0
 _PAINT = """() => {
   window.late = [];
@@ -42,6 +47,7 @@ def run(fobs: int, *, page: bool) -> tuple[float, float, list[float]]:
     """One run: fobs a second, p99 of a fob in ms, and how late each delta was painted in ms."""
     with tempfile.TemporaryDirectory(prefix="kfasync-page-") as name, ExitStack() as parts:
         config = write_simulated(Path(name), LANES, fobs + LANES)
+        fill(Path(name) / "var", _PAST)
         if page:
             config.write_text(config.read_text("utf-8") + "\n[web]\nport = 0\n", "utf-8")
         process = subprocess.Popen(  # noqa: S603  # this program
@@ -63,7 +69,8 @@ def run(fobs: int, *, page: bool) -> tuple[float, float, list[float]]:
         # Without the first ones, while a browser starts, and the last, when not all lanes work.
         begin = next(n for n, at in enumerate(passed) if at > passed[0] + _WARM_UP_S)
         steady = passed[begin:-LANES]
-        rows = sql(Path(name) / "var", "SELECT json FROM record ORDER BY id")[begin:-LANES]
+        rows = sql(Path(name) / "var", "SELECT json FROM record ORDER BY id")
+        rows = rows[_PAST + begin : -LANES]
         took_ms = [
             sum(one["took_us"] for one in json.loads(text)["stages"]) / 1000 for (text,) in rows
         ]
@@ -91,7 +98,17 @@ def _looked_at(url: str, process: subprocess.Popen[str]) -> Iterator[list[float]
             except (OSError, AssertionError):
                 return
 
-    threads = [threading.Thread(target=look), threading.Thread(target=read)]
+    def look_back() -> None:
+        for number in count(1):
+            path = _LEAD[number % len(_LEAD)].format(1 + number % _PAST)
+            try:
+                assert ask(url, f"/lead/{path}").status == 200
+            except OSError:
+                return  # the station has ended
+            looks.append(time.monotonic())
+
+    looks: list[float] = []
+    threads = [threading.Thread(target=one) for one in (look, read, look_back)]
     for thread in threads:
         thread.start()
     try:
@@ -99,6 +116,7 @@ def _looked_at(url: str, process: subprocess.Popen[str]) -> Iterator[list[float]
     finally:
         for thread in threads:
             thread.join()
+        print(f"  {len(looks) / (looks[-1] - looks[0]):.1f} looks back a second")
 
 
 def memory(fobs: int) -> list[float]:

@@ -1,7 +1,8 @@
 """What the lead's page asks of the ledger, in the page's process: one look at a time.
 
-The file is the lanes' too. So whoever asks without pause gets one answer after the other, with
-three times as long in between as the answer took: disk and processor are the lanes'.
+The file is the lanes' too. So whoever asks without pause gets one answer after the other, with a
+tenth of a second in between, or three times as long as the answer took: disk and processor are
+the lanes'.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from kfasync.station.states import RESULT_OF, LaneState
 PAGE = 50  # records on one page
 FOBS = 400  # passed fobs that the times of stages are taken from: some 4 MB of records
 _WAITING_MAX = 16
-_REST = 3  # after each look, as many times as long as it took
+_REST_S = 0.1  # after each look
+_REST = 3  # or as many times as long as it took
 
 
 class Busy(Exception):  # noqa: N818  # it is an answer, and no fault
@@ -140,7 +142,7 @@ class Past:
                     return await asyncio.to_thread(self._look, what)
                 finally:
                     now_s = time.monotonic()
-                    self._rested_s = now_s + _REST * (now_s - began_s)
+                    self._rested_s = now_s + max(_REST_S, _REST * (now_s - began_s))
         finally:
             self._waiting -= 1
 

@@ -18,7 +18,7 @@ from tests.cli.stations import Running, write_simulated
 from tests.cli.terminal import Run
 from tests.pcscd.floor import sample_keys
 from tests.station.desks import sql
-from tests.web.pages import PATIENCE_S, Stream
+from tests.web.pages import PATIENCE_S, Stream, ask
 
 
 def with_page(directory: Path, lanes: int, made: int, web: str = "port = 0") -> Path:
@@ -87,7 +87,12 @@ def test_the_page_shows_what_the_station_does_and_ends_with_it(tmp_path: Path) -
                     heard.append(delta)
             assert sum(len(delta.results) for delta in heard) >= 20
             assert any(delta.strip and delta.strip.content is not None for delta in heard)
-            payload = b"".join(stream.raw).lower()
+            payload = b"".join(stream.raw)
+        looks = ["history", "yield", "stages", *(f"records/{number}" for number in range(1, 21))]
+        answers = [ask(url, f"/lead/{path}") for path in looks]
+        answers += [ask(url, path) for path in ("/words", "/metrics")]
+        assert {answer.status for answer in answers} == {200}
+        payload = b"".join([payload, *(answer.body for answer in answers)]).lower()
         child = page_process(station)
         station.signal(signal.SIGTERM)
         assert station.ended() == 0
