@@ -24,6 +24,7 @@ from kfasync.errors import LedgerError, SourceError
 from kfasync.ledger import attempts, schema, statements
 from kfasync.ledger.attempts import Begun, Ending, Interrupted, Unfinished
 from kfasync.ledger.issue import identify, issued_twice, taken_over
+from kfasync.ledger.latency import Commits
 from kfasync.ledger.lock import StationLock
 from kfasync.ledger.outbox import Outbox, post
 from kfasync.ledger.sqlite import Session, Store
@@ -443,6 +444,10 @@ class Ledger:
             )
             for row in rows
         ]
+
+    def commits(self) -> Commits:
+        """How long writers have waited until it was on disk, since this was opened."""
+        return self._store.latency.commits()
 
     def counts(self) -> dict[ContentState, int]:
         """How much content is in each state."""

@@ -15,6 +15,7 @@ other lanes wait for this one: work of one statement has no BEGIN, COMMIT or sav
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kfasync.errors import LedgerError
+from kfasync.ledger.latency import Latency
 
 T = TypeVar("T")
 NOTHING: Mapping[str, Any] = {}
@@ -74,7 +76,11 @@ class Session:
 
 
 class Store:
-    """The file; thread-safe."""
+    """The file; thread-safe.
+
+    Attributes:
+        latency: how long durable work has waited.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -83,6 +89,7 @@ class Store:
         self._lock = threading.Lock()
         self._waiting: deque[_Work[Any]] = deque()
         self._synchronous = _FULL
+        self.latency = Latency()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -138,11 +145,14 @@ class Store:
         Raises:
             LedgerError: the file cannot be written; nothing is changed.
         """
+        began_s = time.monotonic()
         mine = _Work(work, durable, single)
         self._waiting.append(mine)
         with self._lock:
             if not mine.done:
                 self._commit_waiting(mine)
+        if durable:
+            self.latency.add(time.monotonic() - began_s)
         if mine.error is not None:
             raise mine.error
         return mine.result

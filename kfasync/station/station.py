@@ -16,6 +16,7 @@ from kfasync.contracts.cards import News, ReaderEvent, Readers
 from kfasync.contracts.sources import SetAside, Source
 from kfasync.errors import KfError, LaneError, LinkError, ReaderError, StoppedError
 from kfasync.ledger.attempts import Unfinished
+from kfasync.ledger.latency import Commits
 from kfasync.ledger.ledger import Ledger
 from kfasync.ledger.marker import Tie, require_ledger
 from kfasync.model import ContentState
@@ -51,11 +52,13 @@ class Stock(msgspec.Struct, frozen=True):
         content: containers that are free; None where somebody else keeps the pool.
         outbox: ends that the source has not heard yet.
         unfinished: fobs that are half written and to be placed again.
+        commits: how long writers of the ledger have waited for the disk.
     """
 
     content: int | None = None
     outbox: int = 0
     unfinished: int = 0
+    commits: Commits = Commits()
 
 
 class Station:
@@ -99,6 +102,7 @@ class Station:
             None if remote else ledger.counts()[ContentState.FREE],
             sum(one.due for one in ledger.outbox.waiting()),
             len(ledger.unfinished()),
+            ledger.commits(),
         )
 
     def announce(self, uid: bytes) -> bool:

@@ -65,9 +65,12 @@ class Board:
             self._tiles[slot] = msgspec.structs.replace(tile, seq=self._seq, seen=True)
             return True
 
-    def show_strip(self, strip: Strip) -> None:
-        """The line's figures are these now."""
+    def show_strip(self, strip: Strip, totals: Totals | None = None) -> None:
+        """The line's figures are these now, and the counts with them."""
         with self._lock:
+            if totals is not None and totals != self._totals:
+                self._seq += 1
+                self._totals, self._totals_seq = totals, self._seq
             if strip != self._strip:
                 self._seq += 1
                 self._strip, self._strip_seq = strip, self._seq

@@ -55,7 +55,7 @@ class Changes:
 
     def __init__(self, directory: Path, lead_pin: str) -> None:
         self._directory = directory
-        self._lockout = Lockout(lead_pin) if lead_pin else None
+        self._lockout = Lockout(lead_pin, directory) if lead_pin else None
 
     async def make(self, body: bytes) -> tuple[int, str]:
         """Make a change; the HTTP status, and why not, which is "" where it was done."""

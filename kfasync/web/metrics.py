@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from kfasync.ledger.latency import COMMIT_BOUNDS_S
 from kfasync.station.states import LaneState
 from kfasync.web.stream import News
 from kfasync.web.view import STAGE_BOUNDS_S, Strip, Tile, Totals
@@ -58,6 +59,7 @@ class _Board(Collector):
         yield _stages(board.totals or Totals())
         yield _lanes(board.tiles)
         if board.strip is not None and board.strip.since:  # else nobody has looked yet
+            yield _commits(board.totals or Totals())
             yield from _strip(board.strip)
 
 
@@ -73,16 +75,29 @@ def _fobs(totals: Totals) -> Metric:
     return fobs
 
 
+def _commits(totals: Totals) -> Metric:
+    commits = HistogramMetricFamily(
+        "kfasync_ledger_commit_seconds",
+        "How long a writer of the ledger waited until what it wrote was on disk, with the time in "
+        "the queue.",
+    )
+    commits.add_metric((), _buckets(COMMIT_BOUNDS_S, totals.commits.counts), totals.commits.seconds)
+    return commits
+
+
+def _buckets(bounds: tuple[float, ...], counts: tuple[int, ...]) -> list[tuple[str, float]]:
+    """As Prometheus has them: each with all that are smaller."""
+    return list(zip([*map(str, bounds), "+Inf"], map(float, accumulate(counts)), strict=True))
+
+
 def _stages(totals: Totals) -> Metric:
     stages = HistogramMetricFamily(
         "kfasync_stage_seconds",
         "How long a stage of an attempt took; FetchKeys is the wait for the lease.",
         labels=("stage",),
     )
-    bounds = [*map(str, STAGE_BOUNDS_S), "+Inf"]
     for one in totals.stages:
-        buckets = list(zip(bounds, map(float, accumulate(one.counts)), strict=True))
-        stages.add_metric((one.stage,), buckets, one.seconds)
+        stages.add_metric((one.stage,), _buckets(STAGE_BOUNDS_S, one.counts), one.seconds)
     return stages
 
 

@@ -3,11 +3,14 @@
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import msgspec
 
-from kfasync.errors import ConfigError
+from kfasync.errors import ConfigError, LedgerError
+from kfasync.ledger.history import History
+from kfasync.ledger.ledger import FILE_NAME
 from kfasync.station.advice import Language
 from kfasync.station.config import LoadedConfig
 from kfasync.station.feed import Feed
@@ -15,6 +18,7 @@ from kfasync.station.follower import Notice
 from kfasync.station.setup import data_directory
 from kfasync.station.station import Stock
 from kfasync.web.board import Board
+from kfasync.web.day import RECENT, Day, longest_day
 from kfasync.web.feeder import Feeder
 from kfasync.web.keeper import TOPIC, Keeper
 from kfasync.web.reporter import Reporter
@@ -56,7 +60,7 @@ def open_page(loaded: LoadedConfig, language: Language, feed: Feed) -> Iterator[
         listener = parts.enter_context(listen(section))
         settings = settings_of(loaded, section, language, listener)
         board = Board(secrets.token_hex(8))
-        reporter = Reporter(board, language)
+        reporter = Reporter(board, language, _day(directory, feed))
 
         def failed(error: Exception) -> None:
             feed.publish(Notice(TOPIC, f"it shows nothing new any more: {error}", warning=True))
@@ -66,3 +70,18 @@ def open_page(loaded: LoadedConfig, language: Language, feed: Feed) -> Iterator[
         parts.enter_context(keeper)
         parts.enter_context(Feeder(feed, board, reporter, directory, failed))
         yield Page(settings.url, reporter.look, board.see)
+
+
+def _day(directory: Path, feed: Feed) -> Day:
+    """What was done before the station was started; read once, before a lane begins."""
+    day = Day()
+    if (directory / FILE_NAME).exists():
+        try:
+            with closing(History.open(directory / FILE_NAME)) as history:
+                today, last = history.ends(longest_day()), history.last(RECENT)
+        except LedgerError as error:
+            feed.publish(Notice(TOPIC, f"its figures begin at zero: {error}", warning=True))
+        else:
+            # Both end now, so that one is the end of the other.
+            day.remember(today if len(today) > len(last) else last)
+    return day

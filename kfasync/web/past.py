@@ -6,7 +6,6 @@ the lanes'.
 """
 
 import asyncio
-import datetime
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from kfasync.ledger.ledger import FILE_NAME
 from kfasync.model import Disposition, Stage
 from kfasync.station.advice import CATALOGUE, OTHERWISE, Language, both, key_of
 from kfasync.station.states import RESULT_OF, LaneState
+from kfasync.web.day import midnight
 
 PAGE = 50  # records on one page
 FOBS = 400  # passed fobs that the times of stages are taken from: some 4 MB of records
@@ -213,14 +213,6 @@ class Past:
         happened, _ = both(key, None, row.happened, "", self._language)
         state = RESULT_OF.get(Disposition(count.disposition), LaneState.RETRY)
         return Share(state.value, count.cause, count.sw, happened, count.pieces)
-
-
-def midnight(days: int = 0) -> str:
-    """When today began at this place, or so many days before, in UTC by RFC 3339."""
-    local = datetime.datetime.now().astimezone() - datetime.timedelta(days=days)
-    # The offset anew: it may have been another one at that midnight.
-    began = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
-    return began.astimezone(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _spread(stage: Stage, took_ms: list[float]) -> StageSpread:

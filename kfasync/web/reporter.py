@@ -1,27 +1,17 @@
 """From a station's news to what the page shows of it."""
 
-import statistics
-import time
-from collections import deque
-from collections.abc import Callable
-
-from kfasync.audit.record import AttemptRecord, now
+from kfasync.audit.record import AttemptRecord
 from kfasync.contracts.cards import News
 from kfasync.station.advice import Language, both, key_of, verb
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
-from kfasync.station.shift import Shift
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.station.station import Stock
 from kfasync.station.words import said, why, words_of
 from kfasync.web.board import Board
+from kfasync.web.day import Day, midnight
 from kfasync.web.tally import Tally
 from kfasync.web.view import Result, Strip, Tile, Totals, Words
-
-_FINAL_KEPT = 50
-_PASSES_KEPT = 21  # of which the 20 intervals make the takt
-# Since the last fob: what is slower than this is a pause, and no takt.
-_PAUSE_S = 300.0
 
 
 class Reporter:
@@ -29,25 +19,21 @@ class Reporter:
 
     Args:
         language: of what happened and what to do.
-        clock: monotonic seconds.
+        day: what has been done before.
     """
 
     def __init__(
         self,
         board: Board,
         language: Language,
-        clock: Callable[[], float] = time.monotonic,
+        day: Day | None = None,
     ) -> None:
         self._board = board
-        self._shift = Shift(clock)
+        self._day = day or Day()
         self._tally = Tally()
         self._language = language
-        self._clock = clock
-        self._since = now()
         self._latched: dict[int, tuple[str, str, Words]] = {}  # attempt, FESN, words
         self._waiting: set[int] = set()
-        self._final: deque[bool] = deque(maxlen=_FINAL_KEPT)
-        self._passes: deque[float] = deque(maxlen=_PASSES_KEPT)
         self._problems: dict[str, str] = {}
 
     def hear(self, news: LaneEvent | Notice) -> None:
@@ -91,18 +77,18 @@ class Reporter:
 
     def look(self, stock: Stock, certificate_d: int | None = None) -> None:
         """The figures of the line, as they stand now."""
-        shift, hour = self._shift, self._shift.last_hour()
-        final = shift.passed + shift.failed
+        day = self._day
+        self._tally.commits = stock.commits
         self._board.show_strip(
             Strip(
-                since=self._since,
-                passed=shift.passed,
-                failed=shift.failed,
-                again=shift.again,
-                hour=hour,
-                takt_s=self._takt_s(),
-                yield_all=round(shift.passed / final, 4) if final else None,
-                yield_50=round(sum(self._final) / len(self._final), 4) if self._final else None,
+                since=midnight(),
+                passed=day.passed,
+                failed=day.failed,
+                again=day.again,
+                hour=day.hour,
+                takt_s=day.takt_s,
+                yield_all=day.part,
+                yield_50=day.part_of_last,
                 content=stock.content,
                 content_h=self._hours_of(stock.content),
                 source=not self._waiting,
@@ -110,22 +96,19 @@ class Reporter:
                 outbox=stock.outbox,
                 open=stock.unfinished,
                 problems=tuple(self._problems.values()),
-            )
+            ),
+            self._tally.totals(),
         )
 
     def _result(self, news: LaneEvent, record: AttemptRecord) -> Result:
-        self._shift.hear(news)
+        self._day.add(news.state)
         key = key_of(record.cause, record.disposition, record.sw)
         words = Words()
-        if news.state is LaneState.PASS:
-            self._passes.append(self._clock())
-        else:
+        if news.state is not LaneState.PASS:
             happened, action = both(
                 key, record.sw, record.message, record.operator_action, self._language
             )
             words = Words(happened, action, verb(key).value, record.sw or record.cause)
-        if news.state in (LaneState.PASS, LaneState.FAIL):
-            self._final.append(news.state is LaneState.PASS)
         self._latched[news.slot] = (record.attempt, record.fesn or "", words)
         return Result(
             at=record.finished,
@@ -136,13 +119,6 @@ class Reporter:
             words=words,
         )
 
-    def _takt_s(self) -> float | None:
-        gaps = [
-            later - one for one, later in zip(self._passes, list(self._passes)[1:], strict=False)
-        ]
-        gaps = [gap for gap in gaps if gap < _PAUSE_S]
-        return round(statistics.mean(gaps), 1) if gaps else None
-
     def _hours_of(self, content: int | None) -> float | None:
-        takt_s = self._takt_s()
+        takt_s = self._day.takt_s
         return None if content is None or not takt_s else round(content * takt_s / 3600, 1)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 
 from kfasync.audit.record import AttemptRecord
+from kfasync.ledger.latency import Commits
 from kfasync.station.advice import CATALOGUE, key_of
 from kfasync.web.view import STAGE_BOUNDS_S, StageTotal, Totals
 
@@ -15,9 +16,14 @@ OTHER = "other"
 
 
 class Tally:
-    """Counts attempts and the times of their stages; one thread at a time."""
+    """Counts attempts and the times of their stages; one thread at a time.
+
+    Attributes:
+        commits: how the ledger is doing, as it last said.
+    """
 
     def __init__(self) -> None:
+        self.commits = Commits()
         self._fobs: Counter[tuple[str, str]] = Counter()
         self._counts: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
@@ -41,4 +47,5 @@ class Tally:
                 StageTotal(stage, tuple(counts), self._seconds[stage])
                 for stage, counts in self._counts.items()
             ),
+            commits=self.commits,
         )

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from kfasync.ledger.latency import Commits
+
 # Upper bounds of the buckets that the times of stages are counted in.
 STAGE_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -64,10 +66,10 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
     """The line's figures. None is for what is not known, and is not shown.
 
     Attributes:
-        since: when the station was started, by which passed, failed and again are counted (UTC).
+        since: midnight of this place, from which passed, failed and again are counted (UTC).
         hour: fobs that have passed in the last hour.
         takt_s: seconds from one passed fob to the next, all lanes together, of the last ones.
-        yield_all, yield_50: passed among the final results since the start, and of the last 50.
+        yield_all, yield_50: passed among the final results of today, and of the last 50.
         content: containers that are free, where this station keeps the pool.
         content_h: hours that they last at the pace of the last hour.
         source: whether the source answers.
@@ -113,10 +115,12 @@ class Totals(msgspec.Struct, frozen=True):
 
     Attributes:
         fobs: attempts that have ended: disposition, cause, how many.
+        commits: how long writers of the ledger have waited for the disk.
     """
 
     fobs: tuple[tuple[str, str, int], ...] = ()
     stages: tuple[StageTotal, ...] = ()
+    commits: Commits = Commits()
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):

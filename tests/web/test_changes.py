@@ -1,6 +1,8 @@
 """Changes over HTTP at a whole line: who may make them, and what is tried by who may not."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from tests.pcscd.floor import new_fob
 from tests.station.desks import sql
 from tests.web.lines import PIN, Line, working
 from tests.web.pages import Answer, Stream, ask, served
+from tests.web.test_keeper import children
 
 REFUSED = Fault(FaultKind.STATUS_WORD, at=4, sw=0x6982)
 TORN_AT_THE_LAST = Fault(FaultKind.TORN_AFTER, at=15)
@@ -84,6 +87,12 @@ def test_the_lead_resumes_and_resolves_and_a_pin_that_is_guessed_is_locked_out(
     assert decisions(tmp_path) == ["resumed", "resolved"]
     warned = [getattr(news, "problem", "") for news in heard.take(1.0)]
     assert any("wrong PIN for the 5th time" in one for one in warned)
+    # Nor does it help to have the page begin anew.
+    (process,) = children()
+    os.kill(process, signal.SIGKILL)
+    locked = post(line.url, resolve)
+    assert (locked.status, b"too many wrong PINs" in locked.body) == (403, True)
+    assert children() != [process]
 
 
 def test_an_operator_acknowledges_what_is_shown_once_and_needs_no_pin(

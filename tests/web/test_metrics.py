@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kfasync.audit.record import StageTime
+from kfasync.ledger.sqlite import Store
 from kfasync.model import Stage
 from kfasync.station.advice import Language
 from kfasync.station.feed import Feed
@@ -19,6 +20,7 @@ from kfasync.web.page import Page
 from kfasync.web.reporter import Reporter
 from kfasync.web.stream import News
 from tests.web.pages import PATIENCE_S, UID, Answer, Stream, ask, event, result, served
+from tests.web.promlint import lint
 from tests.web.test_app import TOKEN, make_certificate
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-dashboard.json"
@@ -90,7 +92,7 @@ def test_what_nobody_knows_is_left_out() -> None:
 
 def test_every_metric_is_described_has_a_type_and_names_nothing_of_the_floor() -> None:
     found = families(EVERYTHING)
-    assert len(found) == 9
+    assert len(found) == 10
     for name, family in found.items():
         assert re.fullmatch(r"kfasync(_[a-z]+)+", name)
         assert family.type in ("counter", "gauge", "histogram")
@@ -99,6 +101,42 @@ def test_every_metric_is_described_has_a_type_and_names_nothing_of_the_floor() -
         assert labels <= {"outcome", "cause", "stage", "le", "lane", "state"}
     for floor in (UID, "1KM0001E", "ACR1252", "klms.example"):
         assert floor.encode() not in EVERYTHING
+
+
+def test_promtool_would_find_nothing_and_finds_what_is_planted() -> None:
+    assert lint(EVERYTHING.decode()) == []
+    good = "# HELP kfasync_x_seconds A time.\n# TYPE kfasync_x_seconds gauge\nkfasync_x_seconds 1\n"
+    assert lint(good) == []
+    for wrong, fault in (
+        (good.replace("# HELP kfasync_x_seconds A time.\n", ""), "no HELP"),
+        (good.replace("# TYPE kfasync_x_seconds gauge\n", ""), "no TYPE"),
+        (good.replace("gauge", "counter"), "a counter ends in _total"),
+        (good.replace("_seconds", "_total"), "_total is for counters"),
+        (good.replace("_seconds", "_count"), "its end is for histograms"),
+        (good.replace("_seconds", "_days"), "no base unit"),
+        (good.replace("_seconds", "_ms"), "an abbreviation"),
+        (good.replace("_x_", "_gauge_"), "its type does not belong"),
+        (good.replace("_x_", "_xY_"), "lower case"),
+        (good.replace("_x_", ":x_"), "recording rules"),
+        (good.replace("seconds 1", 'seconds{le="1"} 1'), "le and quantile"),
+        (good.replace("seconds 1", 'seconds{laneNumber="1"} 1'), "label laneNumber"),
+        (good + good, "more than once"),
+    ):
+        assert any(fault in one for one in lint(wrong)), (wrong, lint(wrong))
+    histogram = lint(EVERYTHING.decode().replace('le="+Inf"', 'le="31"'))
+    assert any("do not go up to +Inf" in one for one in histogram)
+    counts = re.sub(r"(commit_seconds_count) \S+", r"\1 9.0", EVERYTHING.decode())
+    assert any("do not add up" in one for one in lint(counts))
+
+
+def test_how_long_the_ledger_takes_is_told_as_it_counts(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "file")
+    store.write(lambda session: session.plain("CREATE TABLE t (a)"))
+    store.write(lambda session: session.plain("INSERT INTO t VALUES (1)"), durable=False)
+    store.close()
+    found = samples(told(Stock(commits=store.latency.commits())))
+    assert found[("kfasync_ledger_commit_seconds_count",)] == 1
+    assert 0 < found[("kfasync_ledger_commit_seconds_sum",)] < PATIENCE_S
 
 
 def test_the_dashboard_has_these_metrics_and_no_others() -> None:

@@ -1,7 +1,6 @@
 """Looks at the ledger from the page's process: one at a time, with pauses, and not too many."""
 
 import asyncio
-import datetime
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +14,7 @@ import pytest
 from kfasync.errors import LedgerError
 from kfasync.ledger.history import History
 from kfasync.station.advice import Language
-from kfasync.web.past import Busy, Lines, Past, Stages, Whole, Yield, midnight
+from kfasync.web.past import Busy, Lines, Past, Stages, Whole, Yield
 from tests.web.histories import fill
 from tests.web.pages import PATIENCE_S
 
@@ -95,11 +94,3 @@ def test_a_ledger_that_is_not_there_is_looked_for_each_time(tmp_path: Path) -> N
     fill(tmp_path, 1)
     assert anyio.run(past.look, past.stages) is not None
     past.close()
-
-
-def test_days_begin_at_midnight_of_this_place() -> None:
-    for days in (0, 6, 29):
-        began = datetime.datetime.fromisoformat(midnight(days)).astimezone()
-        assert (began.hour, began.minute, began.second) == (0, 0, 0)
-        today = datetime.datetime.now().astimezone().date()
-        assert (today - began.date()).days == days

@@ -3,6 +3,7 @@ from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
 from kfasync.station.station import Stock
 from kfasync.web.board import Board
+from kfasync.web.day import Day
 from kfasync.web.reporter import Reporter
 from kfasync.web.view import Strip, Tile, Words
 from tests.web.pages import UID, event, result
@@ -12,7 +13,7 @@ class Told:
     def __init__(self, language: Language = Language.ENGLISH) -> None:
         self.now_s = 0.0
         self.board = Board("e")
-        self.reporter = Reporter(self.board, language, lambda: self.now_s)
+        self.reporter = Reporter(self.board, language, Day(lambda: self.now_s))
 
     def tile(self, slot: int = 1) -> Tile:
         found = self.board.tile(slot)
