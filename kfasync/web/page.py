@@ -79,9 +79,9 @@ def _day(directory: Path, feed: Feed) -> Day:
         try:
             with closing(History.open(directory / FILE_NAME)) as history:
                 today, last = history.ends(longest_day()), history.last(RECENT)
-        except LedgerError as error:
-            feed.publish(Notice(TOPIC, f"its figures begin at zero: {error}", warning=True))
-        else:
             # Both end now, so that one is the end of the other.
             day.remember(today if len(today) > len(last) else last)
+        except (LedgerError, ValueError) as error:
+            # A record that somebody has changed by hand is no reason for the lanes to stand still.
+            feed.publish(Notice(TOPIC, f"its figures begin at zero: {error}", warning=True))
     return day
