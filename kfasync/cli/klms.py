@@ -85,10 +85,10 @@ def serve(
     latency_ms: Annotated[int, typer.Option(min=0, help="Of the fault `latency`.")] = 500,
     retry_after_s: Annotated[int, typer.Option(min=0, help="Of the faults 429 and 503.")] = 1,
     lease_ms: Annotated[
-        int, typer.Option(min=0, help="Hold every request for a lease back for so long.")
+        int, typer.Option(min=0, help="Take so long over every request for a lease.")
     ] = 0,
     ends_ms: Annotated[
-        int, typer.Option(min=0, help="Hold every request that tells of ends back for so long.")
+        int, typer.Option(min=0, help="Take so long over every request that tells of ends.")
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:

@@ -126,22 +126,23 @@ class KlmsApp:
             raise ProblemError(Problem.IDEMPOTENCY_KEY_MISSING)
         asked = decode(body, LeaseRequest)
         station = _station(request)
-        await anyio.sleep(self._faults.lease_s)
-        await self._before(request)
-        answer, new = self._answers.lease(station, key.lower(), asked)
+        async with _taking(self._faults.lease_s):
+            await self._before(request)
+            answer, new = self._answers.lease(station, key.lower(), asked)
         return self._after(request, Response(answer, 201 if new else 200, media_type=JSON))
 
     async def _outcomes(self, request: Request) -> Response:
         asked = decode(await _body(request), Outcomes)
         station = _station(request)
-        await anyio.sleep(self._faults.ends_s)
-        await self._before(request)
+        async with _taking(self._faults.ends_s):
+            await self._before(request)
+            all_became = self._leases.end(station, asked.ends)
         correlation_id = request.state.correlation_id
         answers = tuple(
             EndAnswer(end.lease_id, problem=details(became, correlation_id))
             if isinstance(became, Problem)
             else EndAnswer(end.lease_id, content=became)
-            for end, became in zip(asked.ends, self._leases.end(station, asked.ends), strict=True)
+            for end, became in zip(asked.ends, all_became, strict=True)
         )
         return self._after(request, _json(OutcomesAnswer(answers)))
 
@@ -223,6 +224,16 @@ def _integral(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _integral(one) for name, one in value.items()}
     return value
+
+
+@contextlib.asynccontextmanager
+async def _taking(seconds: float) -> AsyncIterator[None]:
+    """What is done in here takes that long in all, or longer, whatever comes of it."""
+    until_s = anyio.current_time() + seconds
+    try:
+        yield
+    finally:
+        await anyio.sleep_until(until_s)
 
 
 async def _body(request: Request) -> bytes:

@@ -35,8 +35,8 @@ class Faults:
         seed: repeats what happens, as long as the requests come in the same order.
         latency_s: how long a request is held back.
         retry_after_s: what 429 and 503 ask for.
-        lease_s, ends_s: how long every request for a lease, and every one that tells of ends, is
-            held back: what a server far away takes.
+        lease_s, ends_s: how long the server takes over every request for a lease, and over every
+            one that tells of ends, the work of it included.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -28,6 +28,7 @@ from tests.station.test_prefetch import UNENDED, until_ahead
 pytestmark = pytest.mark.anyio
 
 PHASE_S = float(os.environ.get("PREFETCH_SLOW_S", "3"))
+RECOVERY_PHASES = 5  # at most: on a busy machine recovery takes longer
 QUICK_S, SLOW_S = 0.05, 2.0
 LANES = [f"lane {number}" for number in range(1, 9)]
 FOB_S = 0.6  # over NFC
@@ -82,7 +83,7 @@ def as_they_come(announced: Sequence[int]) -> list[int]:
 
 
 async def test_no_fob_fails_and_the_lanes_are_soon_what_they_were(tmp_path: Path) -> None:
-    count = int(3 * PHASE_S * len(LANES) / FOB_S * 1.2) + 40
+    count = int((2 + RECOVERY_PHASES) * PHASE_S * len(LANES) / FOB_S * 1.2) + 40
     klms = make_klms(tmp_path / "dev", count)
     server = ServerProcess(klms, "--quiet")
     made: list[SlowSource] = []
@@ -97,38 +98,52 @@ async def test_no_fob_fails_and_the_lanes_are_soon_what_they_were(tmp_path: Path
                 place.station.announce(uid(number))
             await until_ahead(place, 20)
             tray = deque(as_they_come(range(1, count + 1)))
-            before, slowly, after = [
-                await work(place, klms, tray, made[0], takes_s)
-                for takes_s in (QUICK_S, SLOW_S, QUICK_S)
+            before, slowly = [
+                await work(place, klms, tray, made[0], takes_s) for takes_s in (QUICK_S, SLOW_S)
             ]
+            after = await work(place, klms, tray, made[0], QUICK_S, RECOVERY_PHASES, have_recovered)
             figures = place.station.prefetched()
         print(f"\nefficiency {[f'{efficiency(one):.3f}' for one in (before, slowly, after)]}")
         print(f"fobs {[len(one) for one in (before, slowly, after)]}, {figures}")
         assert {one.disposition for one in before + slowly + after} == {"pass"}
-        # The last two of each lane, by the time that they waited, because the machine may be busy
-        # with something else.
-        recovered = [waited_s(one) for one in after[-2 * len(LANES) :]]
-        assert sum(wait_s > SLOW_S / 4 for wait_s in recovered) <= len(recovered) / 10
+        assert have_recovered(after)
         assert books(klms, UNENDED) == [(0,)]
     finally:
         server.stop()
 
 
+def have_recovered(records: Sequence[AttemptRecord]) -> bool:
+    """By the time that the last two fobs of each lane waited: the machine may have other work."""
+    last = [waited_s(one) for one in records[-2 * len(LANES) :]]
+    long = sum(wait_s > SLOW_S / 4 for wait_s in last)
+    return len(last) == 2 * len(LANES) and long <= len(last) / 10
+
+
 async def work(
-    place: Floor, klms: Path, tray: deque[int], source: SlowSource, takes_s: float
+    place: Floor,
+    klms: Path,
+    tray: deque[int],
+    source: SlowSource,
+    takes_s: float,
+    phases: int = 1,
+    over: Callable[[Sequence[AttemptRecord]], bool] = lambda records: True,
 ) -> list[AttemptRecord]:
-    """All lanes, for the length of one of the three times."""
+    """All lanes, for one phase, and after that until it is over: so many phases at most."""
     source.takes_s = takes_s
-    until_s = time.monotonic() + PHASE_S
+    began = time.monotonic()
     records: list[AttemptRecord] = []
 
+    def goes_on() -> bool:
+        took_s = time.monotonic() - began
+        return took_s < PHASE_S or (took_s < phases * PHASE_S and not over(records))
+
     async def lane(name: str) -> None:
-        while time.monotonic() < until_s and tray:
+        while tray and goes_on():
             number = uid(tray.popleft())
             fob = SimulatedFob(uid=number, keys=keys_of_fob(klms, number), timing=NFC)
             records.append(await place.serve(name, fob))
 
-    with anyio.fail_after(PATIENCE_S + 2 * PHASE_S):
+    with anyio.fail_after(PATIENCE_S + 2 * phases * PHASE_S):
         async with anyio.create_task_group() as tasks:
             for name in LANES:
                 tasks.start_soon(lane, name)
