@@ -110,9 +110,14 @@ class ReaderError(KfError):
 
 
 class SourceError(KfError):
-    """The source of fob content has nothing for this unit."""
+    """The source of fob content has nothing for this unit.
+
+    Attributes:
+        pool_empty: it has no content for any other one either, before some comes back.
+    """
 
     exit_code = 3
+    pool_empty = False
 
 
 class SourceUnavailableError(SourceError):
@@ -164,10 +169,13 @@ class KlmsError(SourceError):
         operator_action: what the operator does about it.
     """
 
-    def __init__(self, code: str, message: str, operator_action: str) -> None:
+    def __init__(
+        self, code: str, message: str, operator_action: str, *, pool_empty: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.operator_action = operator_action
+        self.pool_empty = pool_empty
 
 
 class ProviderError(SourceError):
@@ -177,9 +185,10 @@ class ProviderError(SourceError):
         code: its result, below 0; None when it gave none that could be believed.
     """
 
-    def __init__(self, code: int | None, message: str) -> None:
+    def __init__(self, code: int | None, message: str, *, pool_empty: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.pool_empty = pool_empty
 
 
 class UnitError(KfError):

@@ -21,17 +21,14 @@ import msgspec
 from anyio import to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
-from kfasync.contracts.klms_problems import Problem
 from kfasync.contracts.sources import End, EndKind, Parcel, Source
 from kfasync.errors import (
     KfError,
-    KlmsError,
     LeaseExpiredError,
-    ProviderError,
+    SourceError,
     SourceUnavailableError,
 )
 from kfasync.model import Lease, Outcome, Touched, Unit
-from kfasync.sources.provider.abi import Result
 from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.writetime import WriteTime
@@ -185,7 +182,8 @@ class Fetches:
                     await fetch.done.wait()
                     self._forget(fetch)
                 if fetch.error is not None:
-                    if _says_empty(fetch.error) and self.on_empty():
+                    empty = isinstance(fetch.error, SourceError) and fetch.error.pool_empty
+                    if empty and self.on_empty():
                         raise SourceUnavailableError(
                             f"{fetch.error} What was fetched for a fob to come is handed back for "
                             "this one"
@@ -323,16 +321,6 @@ def _key(unit: Unit) -> tuple[bytes, bytes]:
 
 def _lease(fetch: Fetch) -> Lease | None:
     return fetch.parcel.lease if fetch.parcel is not None else None
-
-
-def _says_empty(error: Exception) -> bool:
-    match error:
-        case KlmsError():
-            return error.code == Problem.POOL_EMPTY.code
-        case ProviderError():
-            return error.code == Result.EMPTY
-        case _:
-            return False
 
 
 def _of_unit(parcel: Parcel | None, unit: Unit) -> Parcel:

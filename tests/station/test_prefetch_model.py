@@ -100,7 +100,8 @@ class Server:
         except ProblemError as error:
             if error.problem is Problem.UNIT_PROVISIONED:
                 raise UnitError("") from error
-            raise KlmsError(error.problem.code, "", "") from error
+            empty = error.problem is Problem.POOL_EMPTY
+            raise KlmsError(error.problem.code, "", "", pool_empty=empty) from error
         secret = Secret(b"\x01" * 16)
         keys = KeySet(255, secret, secret, secret, KeyCheckValues(b"", b"", b""))
         lease = Lease(

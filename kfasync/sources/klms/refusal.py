@@ -39,7 +39,12 @@ def problem_error(url: str, details: ProblemDetails) -> KfError:
     sentence = _sentence(url, problem.value.title, _printable(details.detail))
     if problem in _UNIT:
         return _UNIT[problem](sentence)
-    return KlmsError(problem.code, sentence, problem.value.operator_action)
+    return KlmsError(
+        problem.code,
+        sentence,
+        problem.value.operator_action,
+        pool_empty=problem is Problem.POOL_EMPTY,
+    )
 
 
 def _sentence(url: str, title: str, detail: str) -> str:

@@ -87,7 +87,7 @@ def refusal(name: str, result: int, said: str = "") -> SourceError:
         sentence += f'; it says: "{said}"'
     if -299 <= result <= -200 or -2999 <= result <= -2000:
         return SourceUnavailableError(sentence)
-    return ProviderError(result, sentence)
+    return ProviderError(result, sentence, pool_empty=result == Result.EMPTY)
 
 
 def breach(name: str, what: str) -> ProviderError:

@@ -118,12 +118,13 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     text: str
     code: int | None
     retryable: bool
+    pool_empty: bool = False
 
     @classmethod
     def of(cls, error: SourceError) -> "Refused":
         """What has to be said of an error."""
         code = error.code if isinstance(error, ProviderError) else None
-        return cls(str(error), code, error.retryable)
+        return cls(str(error), code, error.retryable, error.pool_empty)
 
     @property
     def breach(self) -> bool:
@@ -134,7 +135,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
         """The error again."""
         if self.retryable:
             return SourceUnavailableError(self.text)
-        return ProviderError(self.code, self.text)
+        return ProviderError(self.code, self.text, pool_empty=self.pool_empty)
 
 
 Result: TypeAlias = Opened | Granted | Counted | Done | Refused

@@ -40,6 +40,8 @@ def test_a_vendors_own_result_is_told_from_one_that_nobody_defined() -> None:
 
 
 def test_the_librarys_own_words_are_quoted() -> None:
+    assert refusal("it", -100).pool_empty
+    assert not refusal("it", -101).pool_empty
     assert str(refusal("it", -100, "shelf 3 is bare")).endswith('; it says: "shelf 3 is bare"')
 
 

@@ -120,7 +120,8 @@ def test_a_message_that_is_too_large_is_not_sent(
 @pytest.mark.parametrize(
     ("error", "breach"),
     [
-        (ProviderError(-100, "empty"), False),
+        (ProviderError(-100, "empty", pool_empty=True), False),
+        (ProviderError(-101, "not for this one"), False),
         (ProviderError(None, "lied"), True),
         (SourceUnavailableError("later"), False),
     ],
