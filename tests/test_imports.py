@@ -28,7 +28,7 @@ ALLOWED = {
     "kfasync.crypto.heap": CORE | {"kfasync.crypto", "cryptography"},
     "kfasync.crypto.native": CORE | {"kfasync.crypto", "kfasync._kf_core"},
     "kfasync.cards": CORE | {"kfasync.cards", "msgspec", "anyio"},
-    "kfasync.cards.pcsc": CORE | {"kfasync.cards", "msgspec", "anyio", "smartcard"},
+    "kfasync.cards.context": CORE | {"kfasync.cards", "msgspec", "anyio", "smartcard"},
     "kfasync.sources": CORE | {"kfasync.sources", "msgspec", "anyio", "cryptography"},
     "kfasync.sources.provider": CORE
     | {"kfasync", "kfasync.sources", "kfasync._kf_provider", "msgspec", "anyio", "cryptography"},

@@ -10,6 +10,7 @@ import kfasync
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
+    "cards/context.py": "cards/test_pcsc.py",  # which only readers make
     "ledger/statements.py": "ledger/test_ledger.py",  # which only the ledger executes
     "ledger/attempts.py": "ledger/test_ledger.py",  # the ledger's own side of an attempt
     "ledger/issue.py": "ledger/test_ledger.py",  # what the ledger says of content

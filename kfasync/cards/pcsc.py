@@ -13,24 +13,15 @@ Written against pcsc-lite, whose habits explain most of what is odd here:
   the conversation.
 """
 
-import ctypes
-import functools
-import importlib.util
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, suppress
-from types import ModuleType
-from typing import Any
 
-from kfasync.cards.lifeline import Lifeline
-from kfasync.cards.refusal import NO_PCSC, NO_PYSCARD, Refusal, ReturnCode
-from kfasync.cards.watch import CHANGED, watch
+from kfasync.cards.context import Context, library
+from kfasync.cards.refusal import Refusal, ReturnCode
+from kfasync.cards.watch import watch
 from kfasync.contracts.cards import ReaderEvent
 from kfasync.errors import HungCardError, KfError, LinkError, ReaderError
-
-_PNP = "\\\\?PnP?\\Notification"  # changes whenever a reader comes or goes
-_MAX_STATES = 16  # in one SCardGetStatusChange of pcsc-lite
 
 
 class PcscReaders:
@@ -49,7 +40,7 @@ class PcscReaders:
         Raises:
             ReaderError: PC/SC cannot be asked, or does not answer.
         """
-        context = _Context("all readers")
+        context = Context("all readers")
         # A daemon that is stopped takes the connection and never answers.
         watchdog = threading.Timer(self._patience_s, context.abort)
         watchdog.daemon = True
@@ -77,8 +68,8 @@ class PcscReaders:
         Raises:
             ReaderError: pyscard or the PC/SC library is not installed.
         """
-        _library()
-        return watch(lambda: _Context("all readers"))
+        library()
+        return watch(lambda: Context("all readers"))
 
 
 class PcscReader:
@@ -86,7 +77,7 @@ class PcscReader:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._context: _Context | None = None
+        self._context: Context | None = None
         self._hung = False  # a fob was cut off here and may hold the reader until it leaves
 
     @property
@@ -106,7 +97,7 @@ class PcscReader:
         # To make a context costs more than three commands to the fob.
         card = self._on(kept) if kept is not None and kept.handle is not None else None
         if card is None:
-            context = self._context = _Context(self._name)
+            context = self._context = Context(self._name)
             with ExitStack() as undo:
                 undo.callback(context.release)
                 context.establish()
@@ -137,7 +128,7 @@ class PcscReader:
         if context is not None:
             context.sever()
 
-    def _on(self, kept: "_Context") -> "PcscCard | None":
+    def _on(self, kept: "Context") -> "PcscCard | None":
         """The conversation on the context of the last one; None when that is of no more use."""
         with ExitStack() as undo:
             undo.callback(kept.release)
@@ -147,7 +138,7 @@ class PcscReader:
                 return card
         return None
 
-    def _why_not(self, refusal: Refusal, context: "_Context") -> KfError:
+    def _why_not(self, refusal: Refusal, context: "Context") -> KfError:
         if refusal.code == ReturnCode.UNKNOWN_READER:
             there = ", ".join(context.names()) or "none"
             return ReaderError(f"{refusal.sentence(self._name)}. Readers that are there: {there}")
@@ -160,8 +151,8 @@ class PcscReader:
 class PcscCard:
     """The conversation with one fob; implements `kfasync.contracts.cards.Card`."""
 
-    def __init__(self, name: str, context: "_Context") -> None:
-        scard = _library()
+    def __init__(self, name: str, context: "Context") -> None:
+        scard = library()
         self._name = name
         self._context = context
         self._over = False
@@ -204,7 +195,7 @@ class PcscCard:
 
     def close(self) -> None:
         """End the conversation and reset the fob, so that its secure channel dies too."""
-        scard = _library()
+        scard = library()
         # A fob that broke off has lost its power. Resetting it nevertheless makes pcscd note
         # it as absent behind the back of its own polling thread, and a fob that is there at
         # the next poll, 400 ms later at most, is then never announced.
@@ -216,128 +207,3 @@ class PcscCard:
                 if not self._over:
                     undo.pop_all()  # the reader's next conversation has it
         self._over = True
-
-
-class _Context:
-    """One context, used by one thread but for sever and abort.
-
-    Serves `kfasync.cards.watch` as its source of state words, too.
-    """
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._scard = _library()
-        self._lifeline = Lifeline(label, self._cancel)
-        self._pnp = 0
-        self.handle: int | None = None
-
-    @property
-    def severed(self) -> bool:
-        """Whether its link was cut."""
-        return self._lifeline.cut
-
-    def establish(self) -> None:
-        """Connect to the daemon.
-
-        Raises:
-            ReaderError: there is no daemon.
-            HungCardError: severed or aborted meanwhile.
-        """
-        with self._lifeline.making():
-            code, handle = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_USER)
-            if code == 0:
-                self.handle = handle
-        if code != 0:
-            raise ReaderError(NO_PCSC) from self._refusal(code)
-
-    def names(self) -> list[str]:
-        """The readers that are there."""
-        try:
-            (names,) = self.call("SCardListReaders", self.handle, [])
-        except Refusal as refusal:
-            if refusal.code == ReturnCode.NO_READERS_AVAILABLE:
-                return []
-            raise ReaderError(refusal.sentence(self._label)) from refusal
-        return list(names)
-
-    def wait(self, known: dict[str, int], timeout_ms: int) -> dict[str, tuple[int, bytes]]:
-        """Wait until a reader's state word is not the known one, or readers come or go."""
-        states = list(known.items())
-        if len(states) < _MAX_STATES:  # with that many readers pcsc-lite takes no further one
-            states.append((_PNP, self._pnp))
-        try:
-            (changed,) = self.call("SCardGetStatusChange", self.handle, timeout_ms, states)
-        except Refusal as refusal:
-            if refusal.code in (
-                ReturnCode.TIMEOUT,
-                ReturnCode.CANCELLED,
-                ReturnCode.UNKNOWN_READER,
-            ):
-                return {}
-            raise ReaderError(refusal.sentence(self._label)) from refusal
-        words = {name: (state, bytes(atr)) for name, state, atr in changed}
-        # Given back as it came, for both halves of the word say what is known of the readers.
-        self._pnp = words.pop(_PNP, (0, b""))[0] & ~CHANGED
-        return words
-
-    def call(self, function: str, *arguments: object) -> list[Any]:
-        """Call one function of PC/SC and return what it returns beside its code.
-
-        Raises:
-            Refusal: the code is not success.
-            HungCardError: severed or aborted, before or while it waited.
-        """
-        with self._lifeline.call():
-            result = getattr(self._scard, function)(*arguments)
-        code, values = (result[0], result[1:]) if isinstance(result, list) else (result, [])
-        if code != 0:
-            self._lifeline.check()
-            # The values are not looked at: they are memory that nobody has written to.
-            raise self._refusal(code)
-        # An answer that came just before the cut is an answer; the next call is refused.
-        return values
-
-    def release(self) -> None:
-        """Disconnect from the daemon; harmless when done before, or never connected."""
-        if self.handle is not None:
-            with self._lifeline.call(last=True):
-                # Frees its memory and its socket even when it fails.
-                self._scard.SCardReleaseContext(self.handle)
-            self.handle = None
-        self._lifeline.close()
-
-    def sever(self) -> None:
-        """Cut the link if a call waits on it; from any thread."""
-        self._lifeline.sever()
-
-    def abort(self) -> None:
-        """Make the call that waits, or else the next one, raise HungCardError; from any thread."""
-        self._lifeline.abort()
-
-    def _cancel(self) -> None:
-        if self.handle is not None:
-            self._scard.SCardCancel(self.handle)
-
-    def _refusal(self, code: int) -> Refusal:
-        return Refusal(code & 0xFFFFFFFF, self._scard.SCardGetErrorMessage(code))
-
-
-@functools.cache
-def _library() -> ModuleType:
-    """Import pyscard's low-level half, at the first use of PC/SC and not before.
-
-    Without libpcsclite.so.1 its import would print a line on standard output, in the middle
-    of what a program prints there; so that library is tried first.
-    """
-    if importlib.util.find_spec("smartcard") is None:
-        raise ReaderError(NO_PYSCARD)
-    try:
-        if sys.platform == "linux":
-            ctypes.CDLL("libpcsclite.so.1")
-        import smartcard.scard
-    except OSError as error:
-        raise ReaderError(NO_PCSC) from error
-    except ImportError as error:
-        raise ReaderError(NO_PYSCARD) from error
-    scard: ModuleType = smartcard.scard
-    return scard
