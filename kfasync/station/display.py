@@ -106,7 +106,7 @@ class Display:
             self._show(self._latched)
 
     def _reader_is_gone(self) -> None:
-        gone = Why(f"reader {self.reader} is gone: plug it in")
+        gone = Why(f"plug it in again: reader {self.reader} is gone")
         self._show(LaneState.READER_FAULT, why=gone)
 
     def _show(

@@ -91,7 +91,7 @@ ENGLISH = Words(
     stopped="stopped",
     page="the page is at {}",
     not_taken="this fob is not taken, the lane has stopped: {}",
-    reader_gone="reader {} is gone: plug it in",
+    reader_gone="plug it in again: reader {} is gone",
     topics={},
     behind="{} is behind: {}",
     caught_up="{} has caught up",
@@ -150,7 +150,7 @@ GERMAN = Words(
     stopped="angehalten",
     page="die Seite ist unter {}",
     not_taken="dieser Fob wird nicht genommen, die Bahn ist angehalten: {}",
-    reader_gone="Leser {} ist weg: wieder anstecken",
+    reader_gone="wieder anstecken: Leser {} ist weg",
     topics={
         "audit log": "Prüfprotokoll",
         "outbox": "Ausgang",

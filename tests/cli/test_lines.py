@@ -77,7 +77,7 @@ def test_faults_and_stops_are_said_once_and_so_are_followers() -> None:
     assert printed.words() == [
         "lane 2  STOPPED: two in a row",
         "lane 2  READER FAULT: no answer",
-        "lane 2  READER FAULT: reader ACS [PICC] 00 00 is gone: plug it in",
+        "lane 2  READER FAULT: plug it in again: reader ACS [PICC] 00 00 is gone",
         "lane 2  reader ACS [PICC] 00 00 is here",
         "outbox is behind: 3 ends wait",
         "outbox has caught up",

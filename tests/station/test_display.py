@@ -110,5 +110,5 @@ def test_a_resumed_lane_without_a_reader_is_a_reader_fault() -> None:
     shown.display.hear(News.GONE)
     shown.display.resume()
     assert shown.last.state is LaneState.READER_FAULT
-    assert why(shown.last, ENGLISH) == shown.last.message == "reader R is gone: plug it in"
-    assert why(shown.last, GERMAN) == "Leser R ist weg: wieder anstecken"
+    assert why(shown.last, ENGLISH) == shown.last.message == "plug it in again: reader R is gone"
+    assert why(shown.last, GERMAN) == "wieder anstecken: Leser R ist weg"

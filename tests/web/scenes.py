@@ -31,7 +31,7 @@ ORDER = (
 _SAYS = {
     LaneState.STOPPED: "two fobs in a row failed for one cause: station and fob hold other keys",
     LaneState.WAITING: "the key server does not answer; trying again",
-    LaneState.READER_FAULT: "reader ACS ACR1252 [PICC] 07 00 is gone: plug it in",
+    LaneState.READER_FAULT: "plug it in again: reader ACS ACR1252 [PICC] 07 00 is gone",
 }
 _TORN = {
     "cause": "torn",
