@@ -25,6 +25,7 @@
     ├── UnitError                     this UID has had its turn: nothing is sent to it
     │   ├── AlreadyProvisionedError   it passed
     │   └── UnitRejectedError         it failed for good
+    ├── ShiftError                    a check of the shift is not done: no batch goes on
     ├── StoppedError                  a person stopped it, and nothing was left half-done
     ├── LedgerError                   the ledger cannot be trusted: the lane stops
     ├── LaneError                     a lane that is not there, or not stopped
@@ -201,6 +202,10 @@ class AlreadyProvisionedError(UnitError):
 
 class UnitRejectedError(UnitError):
     """This unit has failed for good before, and its content is in quarantine."""
+
+
+class ShiftError(KfError):
+    """A check of the shift is red or due, so no batch goes on; nothing was sent to the fob."""
 
 
 class StoppedError(KfError):

@@ -72,6 +72,7 @@ ALLOWED = {
     "kfasync.cli.asked": STATION | {"kfasync.web"},
     "kfasync.cli.showroom": STATION | {"kfasync.cli", "kfasync.web", "anyio"},
     "kfasync.cli.run": STATION | {"kfasync.cli", "kfasync.web", "anyio", "typer", "rich"},
+    "kfasync.cli.shift": STATION | {"kfasync.cli", "msgspec", "typer"},
     "kfasync.cli.logbook": STATION | {"kfasync.cli", "structlog"},
     "kfasync.cli.klms": STATION | {"kfasync.klms", "msgspec", "typer"},
     "kfasync.cli.samples": STATION | {"msgspec", "kfasync.klms"},

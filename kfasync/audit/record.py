@@ -139,6 +139,34 @@ class LaneDecision(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self, order="sorted").decode()
 
 
+class CheckLine(msgspec.Struct, frozen=True):
+    """One line of the check list: its name, "good", "due" or "red", and why."""
+
+    name: str
+    state: str
+    said: str
+
+
+class ShiftCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What the check list of a station said, when it was looked at or has changed."""
+
+    record_version: int = RECORD_VERSION
+    attempt: str  # the name of this record
+    station: str
+    software: str
+    finished: str
+    config_sha256: str
+    provider_sha256: str | None  # of the vendor's library, as its file is now
+    checks: tuple[CheckLine, ...]
+    disposition: str  # "checked" when all is good, or "red"
+    by: str  # what has brought it about: "start", "lane 2", "command line"
+    message: str  # those that are red or due; "" when all is good
+
+    def json(self) -> str:
+        """One line, keys in order."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+
 class Interruption(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt whose process was killed; written by the next one.
 

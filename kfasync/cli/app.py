@@ -20,6 +20,7 @@ _GROUPS = {
     "provider": "The vendor's content-provider library.",
     "lanes": "The lanes of a station that runs.",
     "ledger": "What is issued and unfinished, and a person's word on it.",
+    "shift": "The check list before a batch.",
     "klms": "The reference key server.",
     "bench": "What things cost on this machine.",
 }

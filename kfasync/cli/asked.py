@@ -1,17 +1,29 @@
 """What a person asks of a station that runs, through its socket."""
 
 from kfasync.errors import LaneError
+from kfasync.station.batch import Check
 from kfasync.station.control import Answer, LaneLine, Request
 from kfasync.station.decisions import ResolvedAs
 from kfasync.station.feed import Feed
 from kfasync.station.follower import Notice
+from kfasync.station.inspector import Inspector
 from kfasync.station.station import Station
 from kfasync.station.words import ENGLISH, why
 from kfasync.web.page import Page
 
 
-async def answer(station: Station, feed: Feed, page: Page | None, request: Request) -> Answer:
+async def answer(
+    station: Station,
+    feed: Feed,
+    page: Page | None,
+    request: Request,
+    *,
+    inspector: Inspector | None = None,
+) -> Answer:
     """Do it and say how the lanes stand after that; every decision is a record.
+
+    Args:
+        inspector: who goes through the check list; None where nobody does.
 
     Raises:
         KfError: it is not done, and the sentence says why.
@@ -32,9 +44,15 @@ async def answer(station: Station, feed: Feed, page: Page | None, request: Reque
         await station.decisions.resolve(request.resolve, resolved_as, request.reason)
     if request.warning is not None:
         feed.publish(Notice("page", request.warning, warning=True))
+    checks: list[Check] = []
+    if request.check:
+        if inspector is None:
+            raise LaneError("this station has no check list")
+        checks = list(await inspector.look(request.by))
     return Answer(
         [
             LaneLine(event.slot, event.reader, event.state.value, why(event, ENGLISH))
             for event in feed.lanes()
-        ]
+        ],
+        checks,
     )

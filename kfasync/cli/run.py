@@ -185,7 +185,7 @@ class Shop:
         async with AsyncExitStack() as parts:
             readers = self._readers(parts)
             station = await parts.enter_async_context(
-                open_station(self._loaded, readers, self._tell, self._feed.publish)
+                open_station(self._loaded, readers, self._tell, self._feed.publish, gated=True)
             )
             # After the station, which has the data directory to itself by now.
             self._page = parts.enter_context(
@@ -198,11 +198,14 @@ class Shop:
                 *await to_thread.run_sync(self._missing, readers),
             ]:
                 self._view.note(sentence)
+            inspector = station.inspector(self._loaded)
             with self._work:
+                if self._loaded.config.shift is not None:
+                    await inspector.look("start")
                 async with (
                     serve(
                         data_directory(self._loaded),
-                        partial(answer, station, self._feed, self._page),
+                        partial(answer, station, self._feed, self._page, inspector=inspector),
                     ),
                     anyio.create_task_group() as tasks,
                 ):
@@ -217,6 +220,8 @@ class Shop:
                         tasks.start_soon(self.trays.watch, announce, self._view.note)
                     if self._understudy is not None:
                         tasks.start_soon(self._understudy.work)
+                    if self._loaded.config.shift is not None:
+                        tasks.start_soon(inspector.run)
                     tally = await station.run(
                         tuple(self._names), fobs, scouts=self._loaded.config.scouts
                     )

@@ -261,6 +261,14 @@ class Ledger:
         """From now on it is that pool's."""
         self._remember(schema.POOL + pool, now().encode())
 
+    def touch(self) -> None:
+        """Write something, if only to see that it can be written.
+
+        Raises:
+            LedgerError: it cannot.
+        """
+        self._remember(schema.TOUCHED, now().encode())
+
     def last_record(self) -> int:
         """The number of the newest record; 0 when there is none."""
         return int(

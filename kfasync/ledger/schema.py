@@ -139,6 +139,7 @@ meta = sa.Table(
     sqlite_strict=True,
 )
 DIGEST_KEY, LEDGER_ID, STARTS, POOL = "digest-key", "ledger-id", "starts", "pool "
+TOUCHED = "touched"
 
 # Content is what it is: the same key, SPID or IRK is burned once, whatever it is called.
 _BURNED = "state IN ('BURNED', 'CONSUMED', 'QUARANTINED')"

@@ -190,6 +190,13 @@ _ERRORS = {
     "SourceError": _source(
         "there is no content for this fob", "Have the source of the content looked at."
     ),
+    "ShiftError": Advice(
+        Disposition.RETRY,
+        _ON,
+        Do.KEEP,
+        "the check list is not done",
+        "Keep the fob, it was not written. Do what the list asks for, then place it again.",
+    ),
     "LedgerError": Advice(
         _ERROR,
         _STOPS,

@@ -117,6 +117,11 @@ CATALOGUE: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
             "Für diesen Fob gibt es keinen Inhalt",
             f"{_BEHALTEN} Quelle der Inhalte prüfen lassen.",
         ),
+        "ShiftError": (
+            "Die Prüfliste ist nicht fertig",
+            "Fob behalten, er wurde nicht beschrieben. Erst die Prüfliste fertig machen, dann noch "
+            "einmal auflegen.",
+        ),
         "LedgerError": (
             "Das Kontobuch (Ledger) ist nicht benutzbar",
             "Stopp. Fob beiseitelegen. Ledger prüfen lassen.",

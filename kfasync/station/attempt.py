@@ -38,6 +38,7 @@ from kfasync.model import (
     Standing,
     Unit,
 )
+from kfasync.station.batch import ReferenceFound
 from kfasync.station.desk import Desk
 from kfasync.station.fetches import Fetch
 from kfasync.station.journal import Journal
@@ -104,10 +105,13 @@ class Attempt:
 
         Raises:
             LedgerError: the outcome could not be written, so there is none.
+            ReferenceFound: it is a reference fob; nobody was told of it.
         """
         with self._held:
             try:
                 drive(self._state.run(), self._perform)
+            except ReferenceFound:
+                raise  # nothing was begun
             except KfError as error:
                 return self._conclude(error)
             except BaseException as error:
@@ -156,6 +160,7 @@ class Attempt:
         return answer
 
     def _identify(self, unit: Unit) -> Standing:
+        self._desk.batch.admit(unit.uid)
         self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
         return self._desk.ledger.begin(
             Begun(

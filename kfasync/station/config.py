@@ -12,15 +12,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kfasync.contracts.crypto import Aes, CryptoPath
+from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.klms import TTL_MAX_S
 from kfasync.core.profile import CardProfile, UidSource
-from kfasync.core.scp03 import key_check_value
 from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ConfigError
-from kfasync.model import KeyCheckValues, KeySet
+from kfasync.model import KeySet
 from kfasync.secret import Secret
+from kfasync.station.keys import KeysSection
+from kfasync.station.start import ShiftSection
 from kfasync.station.web import WebSection
 
 SIMULATED = "simulated"
@@ -93,6 +94,13 @@ path = "auto"                     # "auto" "native" "cryptography" "pure"
 # key = "pki/page.key"
 # token = "..."                   # `openssl rand -hex 32`; the page is then at https://.../#token=...
 # lead_pin = "..."                # `kfasync config pin` prints it; with it lanes are resumed there
+
+# [shift]                         # what is checked before a batch; without it nothing is asked for
+# golden = ["04A1B2C3D4E5F6"]     # UIDs of finished fobs that have to be found good
+# known_bad = ["04A1B2C3D4E5F7"]  # of fobs that have to be refused; none of either is ever written
+# every_fobs = 2000               # both are due at the start, after so many fobs
+# every_hours = 12.0              # and after so many hours
+# keys = { enc = "...", mac = "...", dek = "..." }   # of these fobs; default: those of the source
 """
 
 
@@ -120,42 +128,6 @@ class LaneSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.scout and self.reader == SIMULATED:
             raise ValueError("scout = true is for a real reader; simulated fobs are announced")
-
-
-class KcvSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``kcv`` of ``[source.keys]``: six hex digits each."""
-
-    enc: str
-    mac: str
-    dek: str
-
-    def __post_init__(self) -> None:
-        for name in ("enc", "mac", "dek"):
-            if not re.fullmatch("[0-9A-Fa-f]{6}", getattr(self, name)):
-                raise ValueError(f"{name} is not six hex digits, the first 3 bytes of a check")
-
-
-class KeysSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[source.keys]``: one static key set for every fob, as development samples have it."""
-
-    enc: Secret
-    mac: Secret
-    dek: Secret
-    kcv: KcvSection | None = None
-
-    def __post_init__(self) -> None:
-        sizes = {len(self.enc), len(self.mac), len(self.dek)}
-        if len(sizes) > 1 or not sizes <= {16, 24, 32}:
-            raise ValueError("enc, mac and dek are not all 16, all 24 or all 32 bytes long")
-
-    def key_set(self, kvn: int, aes: Aes) -> KeySet:
-        """The key set, with the check values that were given or else its own."""
-        if self.kcv is not None:
-            kcv = KeyCheckValues(*(bytes.fromhex(v) for v in msgspec.structs.astuple(self.kcv)))
-        else:
-            keys = (self.enc, self.mac, self.dek)
-            kcv = KeyCheckValues(*(key_check_value(aes.key(key)) for key in keys))
-        return KeySet(kvn, self.enc, self.mac, self.dek, kcv)
 
 
 class ContainersSection(
@@ -243,8 +215,14 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lane: tuple[LaneSection, ...] = ()
     crypto: CryptoSection = CryptoSection()
     web: WebSection | None = None
+    shift: ShiftSection | None = None
 
     def __post_init__(self) -> None:
+        if self.shift is not None and self.shift.references and self.reference_keys is None:
+            raise ValueError(
+                "shift has reference fobs and no keys for them: with this kind of source, "
+                "[shift.keys] has to say what they are"
+            )
         if self.scouts and self.card.uid_source is UidSource.KEY_DIVERSIFICATION_DATA:
             raise ValueError(
                 "scout = true needs a UID that can be read without a session, and uid_source is "
@@ -255,6 +233,13 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def lanes(self) -> tuple[str, ...]:
         """The readers that have a lane; none for every reader that is no scout."""
         return tuple(one.reader for one in self.lane if not one.scout)
+
+    @property
+    def reference_keys(self) -> KeysSection | None:
+        """The static keys of the reference fobs; None where nothing says what they are."""
+        if self.shift is not None and self.shift.keys is not None:
+            return self.shift.keys
+        return self.source.keys if isinstance(self.source, ContainersSection) else None
 
     @property
     def scouts(self) -> tuple[str, ...]:
@@ -276,6 +261,13 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(card, dict) and "profile" in card:
             table["card"] = _profile_file(card, directory, text, name)
         return _convert(table, cls, text, name)
+
+    def reference_key_set(self) -> KeySet | None:
+        """The static keys of the reference fobs, where there are any."""
+        keys = self.reference_keys
+        if keys is None or self.shift is None or not self.shift.references:
+            return None
+        return keys.key_set(self.card.key_version, OpensslAes())
 
     def key_set(self) -> KeySet:
         """The static keys of every fob, where the configuration holds them.

@@ -18,10 +18,12 @@ import msgspec
 from anyio.abc import SocketStream
 
 from kfasync.errors import KfError, LaneError, NoStationError
+from kfasync.station.batch import Check
 
 FILE_NAME = "control.sock"
 _LINE_MAX = 65_536
 _PATIENCE_S = 5.0
+_CHECK_S = 60.0  # a check list asks a key server, which has its own deadline
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         by: where that was said, for the record.
         reason: why, for the record.
         warning: of whoever listens to people for the station: wrong PINs.
+        check: go through the check list, and say how it stands.
     """
 
     resume: int | None = None
@@ -45,6 +48,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str = "command line"
     reason: str = ""
     warning: str | None = None
+    check: bool = False
 
 
 class LaneLine(msgspec.Struct, frozen=True):
@@ -57,9 +61,13 @@ class LaneLine(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """How the lanes stand after that; ``refused`` says why it was not done."""
+    """How the lanes stand after that; ``refused`` says why it was not done.
+
+    ``checks`` is the check list, where that was asked for.
+    """
 
     lanes: list[LaneLine] = []
+    checks: list[Check] = []
     refused: str = ""
 
 
@@ -94,6 +102,7 @@ async def _talk(answer: Callable[[Request], Awaitable[Answer]], stream: SocketSt
                 line = b""
                 while not line.endswith(b"\n") and len(line) < _LINE_MAX:
                     line += await stream.receive()
+            with anyio.fail_after(_CHECK_S):
                 await stream.send(msgspec.json.encode(await _answered(answer, line)) + b"\n")
         except (TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
             return  # who does not finish the sentence has none
@@ -119,7 +128,7 @@ def ask(directory: Path, request: Request) -> Answer:
         raise NoStationError("on Windows a lane is resumed by its key on the board")
     try:
         with socket.socket(socket.AF_UNIX) as connection, socket_name(directory, FILE_NAME) as name:
-            connection.settimeout(_PATIENCE_S)
+            connection.settimeout(_CHECK_S if request.check else _PATIENCE_S)
             connection.connect(name)
             connection.sendall(msgspec.json.encode(request) + b"\n")
             with connection.makefile("rb") as stream:

@@ -8,6 +8,8 @@ from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.sources import Source
 from kfasync.core.profile import CardProfile
 from kfasync.ledger.ledger import Ledger
+from kfasync.model import KeySet
+from kfasync.station.batch import Batch
 from kfasync.station.events import LaneEvent
 from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower
@@ -21,7 +23,7 @@ class Desk(msgspec.Struct, frozen=True):
     """Everything a lane needs besides its reader.
 
     ``followers`` are woken after every attempt. ``asks_early`` is False only to measure what it
-    brings to ask for a lease before it is needed.
+    brings to ask for a lease before it is needed. ``reference_keys`` are those of reference fobs.
     """
 
     station: str
@@ -39,3 +41,5 @@ class Desk(msgspec.Struct, frozen=True):
     roster: Roster
     tell: Callable[[LaneEvent], None]
     asks_early: bool = True
+    batch: Batch = msgspec.field(default_factory=Batch)
+    reference_keys: KeySet | None = None

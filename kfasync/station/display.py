@@ -42,6 +42,7 @@ class Display:
         self._tell = tell
         self._since_s = time.monotonic()
         self._latched = LaneState.EMPTY  # shown again when what hides it is over
+        self._found = NO_REASON  # of a reference fob, for as long as that is what is latched
         # Attempt and UID, of the fob that is worked on and of the latched result.
         self._working_on = self._result_of = ("", "")
         self._stop = NO_REASON
@@ -56,17 +57,17 @@ class Display:
         """No fob is worked on: show how the reader stands."""
         if self.state in WORKING:
             # The fob was not found again, so what happened to it before still stands.
-            self._show(self._latched)
+            self._show(self._latched, why=self._found)
         if self.state is LaneState.STOPPED:
             self._show(LaneState.STOPPED, why=self._stop)
         elif self.news is News.GONE:
             self._reader_is_gone()
         elif self.news is News.EMPTY:
-            self._show(self._latched)
+            self._show(self._latched, why=self._found)
 
     def begin(self) -> None:
         """The next fob is here, and the result of the last one is over."""
-        self._latched = LaneState.EMPTY
+        self._latched, self._found = LaneState.EMPTY, NO_REASON
 
     def work(
         self,
@@ -89,6 +90,12 @@ class Display:
         self._result_of = (record.attempt, record.uid or "")
         self._show(state, stage=record.stage, record=record)
 
+    def reference(self, why: Why, *, good: bool) -> None:
+        """A reference fob was looked at; whatever was found, it is not shown as passed."""
+        self._latched = LaneState.EMPTY if good else LaneState.FAIL
+        self._found, self._result_of = why, ("", "")
+        self._show(self._latched, why=why)
+
     def fault(self, why: Why) -> None:
         """The fob cannot be reached, and nobody knows who it is."""
         self._show(LaneState.READER_FAULT, why=why)
@@ -103,7 +110,7 @@ class Display:
         if self.news is News.GONE:
             self._reader_is_gone()
         else:
-            self._show(self._latched)
+            self._show(self._latched, why=self._found)
 
     def _reader_is_gone(self) -> None:
         gone = Why(f"plug it in again: reader {self.reader} is gone")

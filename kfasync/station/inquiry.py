@@ -17,9 +17,13 @@ from kfasync.station.setup import files_of
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """What it says; ``warnings`` are of certificates and clocks."""
+    """What it says; ``warnings`` are of certificates and clocks.
+
+    ``clock_off_s`` is how far its clock is ahead of this machine's; None when it cannot be read.
+    """
 
     took_ms: float
+    clock_off_s: float | None
     ttl_s: int
     ttl_max_s: int
     key_store: str
@@ -50,18 +54,27 @@ async def inquire(loaded: LoadedConfig) -> Findings:
         began_s = time.monotonic()
         answer = await client.time(until_s)
         took_s = time.monotonic() - began_s
-        warnings.compare_clocks(answer.server_time, datetime.datetime.now(datetime.UTC))
+        here = datetime.datetime.now(datetime.UTC)
+        warnings.compare_clocks(answer.server_time, here)
         pool = await client.pool(loaded.config.card.name, until_s)
     finally:
         link.close()
     return Findings(
         took_ms=1000 * took_s,
+        clock_off_s=_ahead(answer.server_time, here),
         ttl_s=capabilities.ttl_s,
         ttl_max_s=capabilities.ttl_max_s,
         key_store=capabilities.key_store,
         pool=pool,
         warnings=tuple(sentence for sentence in told.values() if sentence),
     )
+
+
+def _ahead(server_time: str, here: datetime.datetime) -> float | None:
+    try:
+        return (datetime.datetime.fromisoformat(server_time) - here).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _setter(warnings: Warnings, topic: str) -> Callable[[str], None]:

@@ -12,13 +12,15 @@ from anyio import from_thread, to_thread
 
 from kfasync.contracts.cards import News, Reader
 from kfasync.core.flow import Exchange, Provisioning
-from kfasync.errors import KfError, LedgerError
+from kfasync.errors import KfError, LedgerError, ShiftError
 from kfasync.model import Disposition, Outcome, Stage
 from kfasync.station.advice import key_of, key_of_error
 from kfasync.station.attempt import Attempt, Conclusion
+from kfasync.station.batch import ReferenceFound
 from kfasync.station.desk import Desk
 from kfasync.station.display import Display, Why
 from kfasync.station.policy import Guard
+from kfasync.station.proof import Proved, prove
 from kfasync.station.quota import Quota
 from kfasync.station.states import RESULT_OF, WHILE_IN, LaneState
 
@@ -150,13 +152,16 @@ class Lane:
         last: Conclusion | KfError | None = None
         for _ in range(ATTEMPTS_A_PLACING):
             try:
-                result = await self._attempt()
+                found = await self._attempt()
             except anyio.get_cancelled_exc_class():
                 if last is None:
                     raise
                 break  # what has been done to the fob still stands
+            result = self._proved(found) if isinstance(found, Proved) else found
             if isinstance(result, LedgerError):
                 self.stop(_why(result))
+                return result
+            if isinstance(found, Proved):
                 return result
             if isinstance(result, KfError):
                 if last is None:
@@ -175,14 +180,14 @@ class Lane:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def _attempt(self) -> Conclusion | KfError:
+    async def _attempt(self) -> Conclusion | Proved | KfError:
         await anyio.lowlevel.checkpoint_if_cancelled()  # begin nothing new, nor show it
         self._served = self._placings
         self._left.clear()
         self.display.work(LaneState.READING, "", stage=Stage.READ_UID)
         # Shielded: who is cancelled still waits for the thread, and the thread for the card.
         watch = anyio.CancelScope(shield=True)
-        result: Conclusion | KfError | None = None
+        result: Conclusion | Proved | KfError | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, watch)
@@ -207,9 +212,17 @@ class Lane:
             row = key_of(record.cause, record.disposition, record.sw)
             self.stop(Why(record.message, row, record.sw))
 
+    def _proved(self, proved: Proved) -> KfError:
+        """A reference fob has had its look; the reason why it is not provisioned."""
+        for follower in self._desk.followers:
+            follower.wake()
+        said = f"{proved.role.value} fob: {proved.said}"
+        self.display.reference(Why(said), good=proved.good)
+        return ShiftError(f"{said}; a reference fob is never provisioned")
+
     # ------------------------------------------------------------------ in the worker thread
 
-    def _work(self) -> Conclusion | KfError:
+    def _work(self) -> Conclusion | Proved | KfError:
         """An expected error is handed over as a value, for one that crosses a task group
         arrives inside an ExceptionGroup."""
         reader = self._reader
@@ -230,6 +243,8 @@ class Lane:
                     keep_waiting=self._keep_waiting,
                 )
                 return attempt.run()
+            except ReferenceFound as found:
+                return prove(self._desk, found, self.slot, card, self._watched)
             finally:
                 with self._watched():
                     card.close()

@@ -11,6 +11,7 @@ from kfasync.errors import (
     KfError,
     KlmsError,
     LinkError,
+    ShiftError,
     StatusWordError,
     UnprovedError,
 )
@@ -75,7 +76,7 @@ def judge(attempt: Provisioning, error: BaseException | None) -> Verdict:
         cause,
         str(error),
         exit_code=error.exit_code,
-        again=not isinstance(error, UnprovedError),
+        again=not isinstance(error, UnprovedError | ShiftError),
     )
     if isinstance(error, KlmsError):
         # A server newer than this may have codes, and words for them, that are in no table here.

@@ -5,18 +5,24 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import anyio
+import msgspec
 
+from kfasync.contracts.cards import News
+from kfasync.errors import ShiftError
 from kfasync.model import KeySet
+from kfasync.secret import Secret
 from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice, ignore
+from kfasync.station.start import ShiftSection
 from kfasync.station.states import LaneState
 from kfasync.station.station import open_station
 
 _NO_RESULT = (LaneState.READER_FAULT, LaneState.STOPPED)
+_LOOKED_AT = (LaneState.EMPTY, LaneState.FAIL)  # with what was found: a reference fob
 
 
 class Operator:
@@ -50,7 +56,8 @@ class Operator:
         elif event.reader in self._stopped:
             self._stopped.discard(event.reader)
             self._resumed[event.reader].set()
-        if event.record is not None or event.state in _NO_RESULT:
+        looked_at = event.state in _LOOKED_AT and event.message and event.news is News.INSERTED
+        if event.record is not None or event.state in _NO_RESULT or looked_at:
             self._done[event.reader].set()
 
     async def work(self, reader: str) -> None:
@@ -80,6 +87,8 @@ class Operator:
 class Understudy:
     """Readers in memory and an operator who never tires, for a station that is only tried.
 
+    They have the reference fobs at hand, and place them at the start and whenever they are due.
+
     Args:
         keys_of: the static keys of a fob, by its UID.
     """
@@ -89,7 +98,18 @@ class Understudy:
     ) -> None:
         self.readers = SimulatedReaders(names)
         self._announced: deque[bytes] = deque()
-        fobs = (new_fob(loaded, keys_of, uid) for uid in self._uids())
+        shift = loaded.config.shift or ShiftSection()
+        self._references = [bytes.fromhex(uid) for uid in shift.references]
+        self._due: deque[bytes] = deque(self._references)
+        known_bad = {bytes.fromhex(uid) for uid in shift.known_bad}
+        good = loaded.config.reference_key_set()
+
+        def of_this(uid: bytes) -> KeySet:
+            if good is None or uid not in self._references:
+                return keys_of(uid)
+            return _other_keys(good) if uid in known_bad else good
+
+        fobs = (new_fob(loaded, of_this, uid) for uid in self._uids())
         self._operator = Operator(self.readers, fobs, stays=True)
 
     def announce(self, uid: bytes) -> None:
@@ -98,6 +118,8 @@ class Understudy:
 
     def see(self, event: LaneEvent) -> None:
         """A lane shows how it stands."""
+        if event.record is not None and event.record.cause == ShiftError.__name__:
+            self._due.extend(uid for uid in self._references if uid not in self._due)
         self._operator.see(event)
 
     async def work(self) -> None:
@@ -108,7 +130,19 @@ class Understudy:
 
     def _uids(self) -> Iterator[bytes]:
         while True:
-            yield self._announced.popleft() if self._announced else b""
+            first = self._due or self._announced
+            yield first.popleft() if first else b""
+
+
+def _other_keys(keys: KeySet) -> KeySet:
+    """Keys of the same size that nobody knows."""
+    return msgspec.structs.replace(
+        keys,
+        **{
+            name: Secret(secrets.token_bytes(len(getattr(keys, name))))
+            for name in ("enc", "mac", "dek")
+        },
+    )
 
 
 def new_fob(

@@ -53,7 +53,7 @@ class Scout:
             read = await self._read()
             if isinstance(read, KfError):
                 self._say(f"a fob could not be read, and is not announced: {read}")
-            elif self._desk.prefetch.announce(read):
+            elif self._desk.batch.is_reference(read) or self._desk.prefetch.announce(read):
                 self._say("")
             else:
                 self._say("too many fobs are announced already; this one is not")

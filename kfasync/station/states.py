@@ -17,6 +17,7 @@
 What happens, and what is shown then:
 
     a fob is placed           any state at rest but STOPPED -> READING, and so on to a result
+    it is a reference fob     READING -> EMPTY with what was found, or FAIL
     the attempt goes on       READING -> LEASING -> WRITING -> LOCKING, and a result anywhere
     the source is away        LEASING -> WAITING -> LEASING
     the contact flickers      a result -> READING -> the same result, when no fob is found
@@ -79,7 +80,8 @@ _HIDDEN = RESULTS | {LaneState.EMPTY}
 FOLLOWS: dict[LaneState, frozenset[LaneState]] = {
     LaneState.EMPTY: _AT_REST,
     # A fob that cannot be reached at all is the reader's fault until shown otherwise.
-    LaneState.READING: _ENDS | {LaneState.LEASING, LaneState.READER_FAULT},
+    # A reference fob that is what it should be has no result.
+    LaneState.READING: _ENDS | {LaneState.LEASING, LaneState.READER_FAULT, LaneState.EMPTY},
     LaneState.LEASING: _ENDS | {LaneState.WAITING, LaneState.WRITING},
     LaneState.WAITING: _ENDS | {LaneState.LEASING},
     LaneState.WRITING: _ENDS | {LaneState.LOCKING},

@@ -23,6 +23,7 @@ from kfasync.model import ContentState
 from kfasync.station import slotfile
 from kfasync.station.advice import key_of_error
 from kfasync.station.attempt import Conclusion
+from kfasync.station.batch import Batch
 from kfasync.station.config import LoadedConfig
 from kfasync.station.decisions import Decisions
 from kfasync.station.desk import Desk
@@ -30,6 +31,7 @@ from kfasync.station.display import Why
 from kfasync.station.events import LaneEvent
 from kfasync.station.fetches import Fetches
 from kfasync.station.follower import Follower, Notice, Progress, ignore
+from kfasync.station.inspector import Inspector
 from kfasync.station.interrupted import end_interrupted
 from kfasync.station.lane import Lane
 from kfasync.station.prefetch import Figures, Prefetch
@@ -87,6 +89,10 @@ class Station:
         """What a person may decide while it runs."""
         return Decisions(self._desk)
 
+    def inspector(self, loaded: LoadedConfig) -> Inspector:
+        """Who goes through its check list."""
+        return Inspector(loaded, self._desk, self._readers, self._notice)
+
     def unfinished(self) -> list[Unfinished]:
         """Fobs that an earlier run left half-written, and that are to be placed again."""
         return self._desk.ledger.unfinished()
@@ -111,6 +117,8 @@ class Station:
         In the order of coming, as far as that is known; a fob that never comes, or is there
         already, does no harm. False when more are announced than anybody could provision.
         """
+        if self._desk.batch.is_reference(uid):
+            return True  # it gets no lease, neither then nor now
         return self._desk.prefetch.announce(uid)
 
     def prefetched(self) -> Figures:
@@ -297,6 +305,7 @@ async def open_station(
     *,
     around: Callable[[Source], Source] = lambda source: source,
     asks_early: bool = True,
+    gated: bool = False,
 ) -> AsyncIterator[Station]:
     """Put a station together from its configuration, and take it down again.
 
@@ -305,6 +314,7 @@ async def open_station(
         notice: told when the audit file, say, falls behind the ledger or has caught up.
         around: put around the configured source, to measure it.
         asks_early: see :class:`Desk`.
+        gated: no fob is provisioned before the check list of [shift] is done.
 
     Raises:
         KfError: some part of it is not available; no card has been touched.
@@ -312,7 +322,14 @@ async def open_station(
     async with AsyncExitStack() as parts:
         desk = await _set_up(loaded, tell, notice, around, parts)
         slots = data_directory(loaded) / slotfile.NAME
-        yield Station(msgspec.structs.replace(desk, asks_early=asks_early), readers, notice, slots)
+        config = loaded.config
+        desk = msgspec.structs.replace(
+            desk,
+            asks_early=asks_early,
+            batch=Batch(config.shift, gated=gated),
+            reference_keys=config.reference_key_set(),
+        )
+        yield Station(desk, readers, notice, slots)
 
 
 async def _set_up(

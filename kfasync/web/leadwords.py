@@ -158,6 +158,8 @@ _DECISIONS = {
         "acknowledged": "seen",
         "taken-over": "taken over",
         "freed": "freed",
+        "checked": "check list done",
+        "red": "check list not done",
     },
     Language.GERMAN: {
         "resolved": "entschieden",
@@ -165,6 +167,8 @@ _DECISIONS = {
         "acknowledged": "gesehen",
         "taken-over": "übernommen",
         "freed": "freigegeben",
+        "checked": "Prüfliste fertig",
+        "red": "Prüfliste nicht fertig",
     },
 }
 

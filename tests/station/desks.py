@@ -29,6 +29,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.batch import Batch
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, StationConfig, load
 from kfasync.station.desk import Desk
 from kfasync.station.events import LaneEvent
@@ -202,6 +203,8 @@ async def open_desk(
                 followers=following,
                 roster=roster,
                 tell=tell,
+                batch=Batch(config.shift, gated=True),
+                reference_keys=config.reference_key_set(),
             )
         finally:
             with anyio.CancelScope(shield=True):

@@ -16,7 +16,6 @@ from kfasync.station.config import (
     TEMPLATE,
     ContainersSection,
     CryptoSection,
-    KeysSection,
     KlmsSection,
     LaneSection,
     ProviderSection,
@@ -24,6 +23,7 @@ from kfasync.station.config import (
     StationSection,
     load,
 )
+from kfasync.station.keys import KeysSection
 from kfasync.station.pin import hash_pin
 from kfasync.station.web import WebSection
 

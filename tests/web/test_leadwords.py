@@ -11,7 +11,7 @@ from kfasync.web.leadwords import words_of_lead
 def test_every_stage_and_every_end_has_its_word(language: Language) -> None:
     words = words_of_lead(language)
     assert set(words.stage_names) == {stage.value for stage in Stage}
-    decisions = {"resolved", "resumed", "acknowledged", "taken-over", "freed"}
+    decisions = {"resolved", "resumed", "acknowledged", "taken-over", "freed", "checked", "red"}
     assert set(words.ends) == {one.value for one in Disposition} | decisions
     states = {state.value for state in LaneState}
     assert {one.state for one in words.ends.values()} <= states | {""}
