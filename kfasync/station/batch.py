@@ -56,8 +56,11 @@ class Batch:
 
     Args:
         section: None: there are no reference fobs.
-        gated: whether fobs are refused until the list is done.
+        gated: whether fobs are refused until the list is done, if there is a section.
         clock: monotonic seconds.
+
+    Attributes:
+        gated: whether fobs are refused until the list is done.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Batch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._section = section
-        self._gated = gated and section is not None
+        self.gated = gated and section is not None
         self._clock = clock
         self._lock = threading.Lock()
         self._machine: tuple[Check, ...] = ()
@@ -79,7 +82,7 @@ class Batch:
         if section is not None:
             self._roles |= dict.fromkeys((uid.upper() for uid in section.golden), Role.GOLDEN)
             self._roles |= dict.fromkeys((uid.upper() for uid in section.known_bad), Role.KNOWN_BAD)
-        if self._gated:
+        if self.gated:
             # Until somebody has looked, nobody knows.
             self._machine = (Check("station", CheckState.DUE, "nobody has looked yet"),)
         self._call_for_references()
@@ -100,7 +103,7 @@ class Batch:
             if role is not None:
                 raise ReferenceFound(role, uid)
             open_ones = [one for one in self._list() if one.state is not CheckState.GOOD]
-            if self._gated and open_ones:
+            if self.gated and open_ones:
                 raise ShiftError(
                     f"the check list is not done: {sentence(open_ones)}; this fob was not written"
                 )

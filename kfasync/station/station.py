@@ -23,7 +23,7 @@ from kfasync.model import ContentState
 from kfasync.station import slotfile
 from kfasync.station.advice import key_of_error
 from kfasync.station.attempt import Conclusion
-from kfasync.station.batch import Batch
+from kfasync.station.batch import Batch, Check
 from kfasync.station.config import LoadedConfig
 from kfasync.station.decisions import Decisions
 from kfasync.station.desk import Desk
@@ -55,12 +55,14 @@ class Stock(msgspec.Struct, frozen=True):
         outbox: ends that the source has not heard yet.
         unfinished: fobs that are half written and to be placed again.
         commits: how long writers of the ledger have waited for the disk.
+        checks: the check list; empty where no batch waits for it.
     """
 
     content: int | None = None
     outbox: int = 0
     unfinished: int = 0
     commits: Commits = Commits()
+    checks: tuple[Check, ...] = ()
 
 
 class Station:
@@ -109,6 +111,7 @@ class Station:
             sum(one.due for one in ledger.outbox.waiting()),
             len(ledger.unfinished()),
             ledger.commits(),
+            self._desk.batch.checks() if self._desk.batch.gated else (),
         )
 
     def announce(self, uid: bytes) -> bool:

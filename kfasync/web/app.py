@@ -26,6 +26,7 @@ _SCRIPTS = (
     "news",
     "tones",
     "asking",
+    "checks",
     "lead",
     "history",
     "charts",

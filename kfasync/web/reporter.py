@@ -96,6 +96,7 @@ class Reporter:
                 outbox=stock.outbox,
                 open=stock.unfinished,
                 problems=tuple(self._problems.values()),
+                checks=stock.checks,
             ),
             self._tally.totals(),
         )

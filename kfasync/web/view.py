@@ -3,6 +3,7 @@
 import msgspec
 
 from kfasync.ledger.latency import Commits
+from kfasync.station.batch import Check
 
 # Upper bounds of the buckets that the times of stages are counted in.
 STAGE_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -77,6 +78,7 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
         outbox: ends that the source has not heard yet.
         open: fobs that are half written and to be placed again.
         problems: what followers and sources have to say.
+        checks: the check list; empty where no batch waits for it.
     """
 
     since: str = ""
@@ -94,6 +96,7 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
     outbox: int = 0
     open: int = 0
     problems: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 class StageTotal(msgspec.Struct, frozen=True):

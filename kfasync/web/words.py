@@ -47,6 +47,14 @@ class PageWords(msgspec.Struct, frozen=True, kw_only=True):
     seen: str
     done: str
     nothing: str
+    checks: str
+    check: str
+    check_state: str
+    check_said: str
+    check_open: str
+    check_names: dict[str, str]
+    check_states: dict[str, str]  # by the value of a CheckState
+    check_close: str
     lead: LeadWords
 
 
@@ -82,7 +90,8 @@ _ENGLISH = {
     "no_token": "This address needs its token, as in #token=...",
     "no_lane": "No reader yet: plug one in",
     "silent": "press any key for sound",
-    "keys": "a: acknowledge   r: resume a lane   d: decide on a fob   Esc: back   h: history",
+    "keys": "a: acknowledge   r: resume a lane   d: decide on a fob   c: check list   h: history   "
+    "Esc: back",
     "ask_acknowledge": "Acknowledge the result of lane",
     "ask_resume": "Resume lane",
     "ask_resolve": "Decide on fob (UID)",
@@ -92,6 +101,28 @@ _ENGLISH = {
     "seen": "seen",
     "done": "done",
     "nothing": "nothing to do that with",
+    "checks": "Check list",
+    "check": "check",
+    "check_state": "state",
+    "check_said": "what was found",
+    "check_open": "Check list: {}",
+    "check_names": {
+        "station": "station",
+        "crypto": "crypto",
+        "readers": "readers",
+        "disk": "disk",
+        "ledger": "ledger",
+        "log": "log",
+        "key server": "key server",
+        "clock": "clock",
+        "content": "content",
+        "certificate": "certificate",
+        "library": "library",
+        "golden": "golden fob",
+        "known-bad": "known-bad fob",
+    },
+    "check_states": {"good": "good", "due": "due", "red": "red"},
+    "check_close": "Esc: back",
 }
 _GERMAN = {
     "glance": {
@@ -125,7 +156,8 @@ _GERMAN = {
     "no_token": "Diese Adresse verlangt ihr Token, als #token=...",
     "no_lane": "Noch kein Leser: einen anstecken",
     "silent": "für Töne eine Taste drücken",
-    "keys": "a: gesehen   r: Bahn fortsetzen   d: Fob entscheiden   Esc: zurück   h: Verlauf",
+    "keys": "a: gesehen   r: Bahn fortsetzen   d: Fob entscheiden   c: Prüfliste   h: Verlauf   "
+    "Esc: zurück",
     "ask_acknowledge": "Ergebnis gesehen, Bahn",
     "ask_resume": "Fortsetzen: Bahn",
     "ask_resolve": "Entscheiden über Fob (UID)",
@@ -135,6 +167,28 @@ _GERMAN = {
     "seen": "gesehen",
     "done": "erledigt",
     "nothing": "dafür gibt es nichts",
+    "checks": "Prüfliste",
+    "check": "Prüfung",
+    "check_state": "Stand",
+    "check_said": "Befund",
+    "check_open": "Prüfliste: {}",
+    "check_names": {
+        "station": "Station",
+        "crypto": "Krypto",
+        "readers": "Leser",
+        "disk": "Platte",
+        "ledger": "Ledger",
+        "log": "Protokoll",
+        "key server": "Schlüsselserver",
+        "clock": "Uhr",
+        "content": "Inhalte",
+        "certificate": "Zertifikat",
+        "library": "Bibliothek",
+        "golden": "Gut-Fob",
+        "known-bad": "Schlecht-Fob",
+    },
+    "check_states": {"good": "gut", "due": "fällig", "red": "rot"},
+    "check_close": "Esc: zurück",
 }
 
 

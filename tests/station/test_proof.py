@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from kfasync.audit.record import ShiftCheck
+from kfasync.errors import ShiftError
 from kfasync.model import KeySet
 from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
+from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.attempt import Conclusion
 from kfasync.station.batch import Check, CheckState
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import LaneState
-from tests.station.desks import Floor, floor, furnish, sql, uid
+from kfasync.station.station import open_station
+from tests.station.desks import PATIENCE_S, Floor, Fobs, floor, furnish, sql, uid
 
 pytestmark = pytest.mark.anyio
 
@@ -130,3 +134,18 @@ async def test_a_reference_fob_is_announced_in_vain(tmp_path: Path) -> None:
     async with floor(shift(tmp_path)) as place:
         assert place.station.announce(GOLDEN)
         assert place.station.prefetched().announced == 0
+
+
+async def test_one_fob_alone_is_not_gated_and_a_reference_fob_is_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    loaded, readers = shift(tmp_path), SimulatedReaders(["A"])
+    async with open_station(loaded, readers, lambda event: None) as station:
+        for uid_, ended in ((GOLDEN, ShiftError), (uid(1), Conclusion)):
+            readers.place("A", Fobs(loaded).make(uid=uid_))
+            result = await station.provision("A", PATIENCE_S)
+            readers.remove("A")
+            assert isinstance(result, ended)
+            if isinstance(result, ShiftError):
+                said = "golden fob: found good; a reference fob is never provisioned"
+                assert str(result) == said

@@ -1,9 +1,12 @@
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from kfasync.station import checks
 from kfasync.station.advice import Do, Language
+from kfasync.station.batch import CheckState, Role
 from kfasync.station.states import RESULTS, LaneState
 from kfasync.web.words import words_of_page
 
@@ -29,3 +32,13 @@ def test_the_languages_say_the_same_with_the_same_gaps() -> None:
     )
     for name, said in english.items():
         assert re.findall("{}", str(said)) == re.findall("{}", str(german[name])), name
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_check_and_how_it_stands_has_a_word(language: Language) -> None:
+    words = words_of_page(language, "")
+    assert set(words.check_states) == {state.value for state in CheckState}
+    roles = {role.value for role in Role}
+    source = (Path(checks.__file__)).read_text("utf-8")
+    named = set(re.findall(r'[Cc]heck, "([a-z ]+)"|[Cc]heck\("([a-z ]+)"', source))
+    assert {one or other for one, other in named} | roles | {"station"} == set(words.check_names)

@@ -4,8 +4,9 @@
 const SAID_MS = 6000;
 
 export class Asking {
-  constructor({ tiles, words, token }) {
+  constructor({ tiles, words, checks, token }) {
     this.tiles = tiles;
+    this.checks = checks;
     this.words = words;
     this.token = token;
     this.form = document.getElementById("ask");
@@ -28,7 +29,8 @@ export class Asking {
       if (event.key === "Escape") this.close();
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || this.checks.box.open) return;
+    if (event.key.toLowerCase() === "c" && !this.checks.look()) this.tell(this.words.nothing);
     if (event.key.toLowerCase() === "h") location.assign("/lead");
     const begin = { a: this.acknowledge, r: this.resume, d: this.resolve }[event.key.toLowerCase()];
     if (begin) {

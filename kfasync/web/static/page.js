@@ -1,6 +1,7 @@
 // The operator's page: what the station says, shown; nothing is decided here.
 
 import { Asking } from "/asking.js";
+import { Checks } from "/checks.js";
 import { follow } from "/news.js";
 import { token, words as wordsOfPage } from "/start.js";
 import { Tiles } from "/tiles.js";
@@ -20,7 +21,8 @@ at("keys").textContent = words.keys;
 
 const tiles = new Tiles(at("tiles"), words);
 const secret = token();
-new Asking({ tiles, words, token: secret });
+const checks = new Checks(words);
+new Asking({ tiles, words, checks, token: secret });
 let link = "cut-off";
 let heardResults = 0;
 let lastSeq = 0;
@@ -73,6 +75,7 @@ function showStrip(strip) {
       return box;
     }),
   );
+  checks.show(strip.checks);
   at("problems").textContent = strip.problems.join("   ");
 }
 
@@ -89,6 +92,7 @@ function showBanner() {
   else if (link !== "ok") said = words.cut_off;
   else if (stopped.length && stopped.length === there.length) said = words.line_stopped;
   else if (stopped.length) said = words.lane_stopped.replace("{}", stopped.map((lane) => lane.slot).join(", "));
+  else said = checks.open();
   const banner = at("banner");
   if (banner.textContent !== said) banner.textContent = said;
   banner.hidden = !said;
