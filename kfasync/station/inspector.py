@@ -6,6 +6,7 @@ import anyio
 from anyio import to_thread
 
 from kfasync.contracts.cards import Readers
+from kfasync.errors import LedgerError
 from kfasync.station.batch import Check, CheckState, sentence
 from kfasync.station.checks import look
 from kfasync.station.config import LoadedConfig
@@ -74,8 +75,13 @@ class Inspector:
             waited_s += self._show_s
             red = any(one.state is CheckState.RED for one in self._desk.batch.machine())
             if red and waited_s >= self._again_s:
-                await self.look(_AGAIN)
                 waited_s = 0.0
+                try:
+                    await self.look(_AGAIN)
+                except LedgerError as error:
+                    # The lanes refuse fobs until it can be written again, and so is the station.
+                    self._told = str(error)
+                    self._tell(Notice(TOPIC, self._told, warning=True))
 
     def say(self) -> None:
         """Tell what is red or due, when that has changed."""

@@ -153,6 +153,7 @@ GERMAN = Words(
     reader_gone="wieder anstecken: Leser {} ist weg",
     topics={
         "audit log": "Prüfprotokoll",
+        "check list": "Prüfliste",
         "outbox": "Ausgang",
         "pool marker": "Marke im Behälterverzeichnis",
         "page": "Seite",
