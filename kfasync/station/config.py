@@ -1,13 +1,9 @@
 """The configuration of a station: one TOML file, read strictly."""
 
-import enum
 import hashlib
 import re
-import tomllib
-import typing
-from collections import Counter
 from pathlib import Path
-from typing import Any, Literal, Self, TypeGuard, TypeVar
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,14 +15,13 @@ from kfasync.crypto.choose import choose
 from kfasync.crypto.openssl import OpensslAes
 from kfasync.errors import ConfigError
 from kfasync.model import KeySet
-from kfasync.secret import Secret
+from kfasync.station import toml
 from kfasync.station.keys import KeysSection
 from kfasync.station.start import ShiftSection
 from kfasync.station.web import WebSection
 
 SIMULATED = "simulated"
 TTL_MIN_S = 3  # a lease that a fob may take 2 s of, with a second to come
-T = TypeVar("T")
 
 TEMPLATE = """\
 # A kfasync station. Relative paths are relative to this file.
@@ -253,14 +248,11 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             ConfigError: it is not TOML, or a key is unknown, missing or wrong.
         """
-        try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError("", f"{name}: not TOML: {_unquoted(str(error))}") from None
+        table = toml.parse(text, name)
         card = table.get("card", {})
         if isinstance(card, dict) and "profile" in card:
             table["card"] = _profile_file(card, directory, text, name)
-        return _convert(table, cls, text, name)
+        return toml.convert(table, cls, text, name)
 
     def reference_key_set(self) -> KeySet | None:
         """The static keys of the reference fobs, where there are any."""
@@ -302,7 +294,7 @@ def load(path: Path) -> LoadedConfig:
     Raises:
         ConfigError: it cannot be read, or :meth:`StationConfig.parse` refuses it.
     """
-    text = _read(path, "configuration", "make one with `kfasync config template`")
+    text = toml.read(path, "configuration", "make one with `kfasync config template`")
     config = StationConfig.parse(text, path.parent, str(path))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return LoadedConfig(config, path.resolve().parent, digest)
@@ -311,91 +303,20 @@ def load(path: Path) -> LoadedConfig:
 def _profile_file(card: dict[str, Any], directory: Path, text: str, name: str) -> Any:
     others = sorted(set(card) - {"profile"})
     if others:
+        key = f"card.{toml.unquoted(others[0])}"
         raise ConfigError(
-            f"card.{_unquoted(others[0])}",
-            f"{name}{_line(text, ['card', others[0]])}: card.{_unquoted(others[0])} stands beside "
-            "card.profile; put it into the profile file",
+            key,
+            f"{name}{toml.line_of(text, ['card', others[0]])}: {key} stands beside card.profile; "
+            "put it into the profile file",
         )
     if not isinstance(card["profile"], str):
         raise ConfigError("card.profile", f"{name}: card.profile is not the name of a file")
     path = directory / card["profile"]
-    profile_text = _read(path, "card profile", "card.profile names it, relative to that file")
-    try:
-        table = tomllib.loads(profile_text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError("card.profile", f"{path}: not TOML: {_unquoted(str(error))}") from None
+    profile_text = toml.read(path, "card profile", "card.profile names it, relative to that file")
+    table = toml.parse(profile_text, str(path), "card.profile")
     # Refused here already, so that the message names the profile's own file and line.
-    _convert(table, CardProfile, profile_text, str(path))
+    toml.convert(table, CardProfile, profile_text, str(path))
     return table
-
-
-def _read(path: Path, what: str, way_out: str) -> str:
-    try:
-        # With or without the mark that editors of Windows put at the beginning.
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(
-            "", f"{what} {path} cannot be read ({error.strerror}); {way_out}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            "", f"{what} {path} is not UTF-8 text; save it as UTF-8, not as UTF-16 or ANSI"
-        ) from error
-    if not text.strip():
-        raise ConfigError("", f"{what} {path} is empty; {way_out}")
-    return text
-
-
-def _convert(table: Any, kind: type[T], text: str, name: str) -> T:
-    try:
-        return msgspec.convert(table, kind, dec_hook=_secret)
-    except msgspec.ValidationError as error:
-        sentence, _, place = str(error).partition(" - at `$")
-        keys = re.findall(r"[^.\[\]`]+", place)
-        # The message names the offending key itself, or begins with it.
-        word = re.search(r"`(\w+)`$", sentence) if "field" in sentence else None
-        first = sentence.split(" ", 1)[0]
-        if word is not None:
-            keys.append(word[1])
-        elif first.islower() and re.search(rf"(?m)^\s*{re.escape(first)}\s*=", text):
-            keys.append(first)
-        key = ".".join(keys)
-        where = f"{name}{_line(text, keys)}"
-        choice = _choice(kind, keys, table)
-        said = f"{_unquoted(key) or 'the file'}: {_unquoted(sentence)}"
-        raise ConfigError(_unquoted(key), f"{where}: {said}{choice}") from None
-
-
-# What no key of ours looks like, and a secret does that got to the wrong side of an equals sign.
-_SECRETIVE = re.compile(r"[0-9A-Za-z+/]{16,}")
-
-
-def _unquoted(text: str) -> str:
-    """What may hold the name of a key that somebody made up, and that may be a secret."""
-    return _SECRETIVE.sub(lambda found: f"({len(found[0])} characters)", text)
-
-
-def _choice(kind: Any, keys: list[str], table: Any) -> str:
-    """What could have been written there, where that is a short list."""
-    for key in keys:
-        # The struct itself, or those inside of `tuple[Struct, ...]` or `Struct | Struct`.
-        structs = [k for k in (kind, *typing.get_args(kind)) if _is_struct(k)]
-        tags = {struct.__struct_config__.tag: struct for struct in structs}
-        if key.isdigit() or not structs:
-            table = None
-            continue
-        if key == structs[0].__struct_config__.tag_field:
-            return f"; choose one of {', '.join(map(str, tags))}"
-        tag = table.get(structs[0].__struct_config__.tag_field) if table else None
-        fields = {f.name: f.type for f in msgspec.structs.fields(tags.get(tag, structs[0]))}
-        if key not in fields:
-            return f"; known here: {', '.join(fields)}"
-        kind, table = fields[key], table.get(key) if isinstance(table, dict) else None
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return f"; choose one of {', '.join(str(member.value) for member in kind)}"
-    if typing.get_origin(kind) is Literal:
-        return f"; choose one of {', '.join(typing.get_args(kind))}"
-    return ""
 
 
 def _is_https_host(url: str) -> bool:
@@ -413,33 +334,3 @@ def _is_https_host(url: str) -> bool:
         and not parts.path.strip("/")
         and not any((parts.username, parts.password, parts.query, parts.fragment))
     )
-
-
-def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _secret(kind: type, value: object) -> object:
-    if kind is Secret and isinstance(value, str):
-        return Secret.from_hex(value)
-    raise ValueError("Expected hex digits in quotes")
-
-
-def _line(text: str, keys: list[str]) -> str:
-    """`` line N`` of the deepest of the keys that is written down, or nothing."""
-    found = depth = 0
-    table: list[str] = []
-    tables: Counter[str] = Counter()  # of each [[name]], so far
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[(\[?)([\w.\s]+)\]", line):
-            path = table = [part.strip() for part in header[2].split(".")]
-            if header[1]:
-                path = table = [*table, str(tables[header[2]])]
-                tables[header[2]] += 1
-        elif key := re.match(r"\s*([\w-]+)\s*=", line):
-            path = [*table, key[1]]
-        else:
-            continue
-        if depth < len(path) and keys[: len(path)] == path:
-            found, depth = number, len(path)
-    return f" line {found}" if found else ""
