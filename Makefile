@@ -10,7 +10,7 @@ PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills prefetch lowest fixtures clean
+.PHONY: demo test check-native check lint native unit setup bench fuzz-klms kills prefetch soak lowest fixtures clean
 
 demo:
 	@sh tools/setup.sh demo
@@ -65,6 +65,10 @@ kills: setup
 prefetch: setup
 	PREFETCH_EXAMPLES=500 PREFETCH_SLOW_S=20 .venv/bin/python -m pytest -s \
 	    tests/station/test_prefetch_model.py tests/station/test_prefetch_slow.py
+
+# A bad day on the line, of 2,000 fobs on 16 lanes, and the auditor; SOAK_SEED repeats one.
+soak: setup
+	SOAK_FOBS=2000 SOAK_LANES=16 SOAK_DOWN_S=20 .venv/bin/python -m pytest -s tests/soak/test_day.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup

@@ -22,6 +22,7 @@ from kfasync.model import (
     Unit,
 )
 
+_TO_MILLISECONDS = len("2026-01-01T00:00:00.000")
 _OPEN = (ContentState.RESERVED.value, ContentState.BURNED.value)
 _SETTLING = {
     ContentState.FREE: statements.release,
@@ -62,7 +63,7 @@ class Interrupted(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that began and never ended, for its process was killed.
 
     ``content`` is the unit's, and None where it has none. ``state`` and ``last_sent`` are the
-    content's. ``source`` has leased it as ``lease_id``, if it came from elsewhere.
+    content's. ``source`` has leased it for this attempt as ``lease_id``, if it came from elsewhere.
     """
 
     begun: Begun
@@ -135,8 +136,18 @@ def interrupted(row: sqlite3.Row) -> Interrupted:
         state=ContentState(row["state"]) if row["state"] else None,
         last_sent=bool(row["last_sent"]),
         source=row["source"] or "",
-        lease_id=row["source_lease"] or "",
+        lease_id=(row["source_lease"] or "") if _is_of_it(row) else "",
     )
+
+
+def _is_of_it(row: sqlite3.Row) -> bool:
+    """Whether what is leased was leased for this attempt, not for one that has told its end."""
+    if row["state"] != ContentState.BURNED.value:
+        return True
+    # Entering a lease changes the row. The ledger's times have milliseconds, a record's more.
+    changed: str = row["changed_at"]
+    began: str = row["started"]
+    return changed[:_TO_MILLISECONDS] >= began[:_TO_MILLISECONDS]
 
 
 def add_decision(

@@ -248,7 +248,7 @@ start_attempt = sa.insert(attempt).values({name: sa.bindparam(f"new_{name}") for
 end_attempt = sa.delete(attempt).where(attempt.c.id == sa.bindparam("new_attempt"))
 interrupted = (
     sa.select(attempt, content.c.fesn, content.c.spid, content.c.state, content.c.last_sent)
-    .add_columns(content.c.source, content.c.source_lease)
+    .add_columns(content.c.source, content.c.source_lease, content.c.changed_at)
     .select_from(
         attempt.outerjoin(
             content,

@@ -13,7 +13,8 @@ from kfasync.model import ContentState, Disposition, Outcome, Touched
 def end_interrupted(ledger: Ledger, station: str) -> list[Interruption]:
     """End what has begun and never ended; before a lane begins.
 
-    Content that was only reserved is free again, and a source that has leased it is told so.
+    Content that was only reserved is free again. A source that has leased content is told that the
+    lease is over, and how far the fob was written.
     """
     return [_end(ledger, station, one) for one in ledger.interrupted()]
 
@@ -48,7 +49,7 @@ def _end(ledger: Ledger, station: str, one: Interrupted) -> Interruption:
             unit=begun.unit,
             state=ContentState.FREE if reserved else None,
             source=one.source,
-            end=_handed_back(one, text) if reserved and one.source else None,
+            end=_handed_back(one, text) if one.source and one.lease_id else None,
         )
     )
     return record
@@ -60,9 +61,15 @@ def _handed_back(one: Interrupted, text: str) -> End:
         lease_id=one.lease_id,
         kind=EndKind.ABORT,
         outcome=Outcome.INCOMPLETE,
-        touched=Touched.NONE,
+        touched=_touched(one),
         record_sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _touched(one: Interrupted) -> Touched:
+    if one.state is not ContentState.BURNED:
+        return Touched.NONE
+    return Touched.UNKNOWN if one.last_sent else Touched.PARTIAL
 
 
 def _advice(one: Interrupted) -> tuple[str, str]:

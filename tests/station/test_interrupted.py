@@ -14,9 +14,12 @@ from tests.station.desks import content, digests, lease, sql, unit
 WHEN = "2026-01-01T00:00:00.000000+00:00"
 
 
-def begin(ledger: Ledger, number: int) -> None:
+LATER = "2026-01-01T00:00:00.001000+00:00"
+
+
+def begin(ledger: Ledger, number: int, started: str = WHEN) -> None:
     ledger.begin(
-        Begun(attempt=f"attempt {number}", unit=unit(number), slot=3, reader="A", started=WHEN)
+        Begun(attempt=f"attempt {number}", unit=unit(number), slot=3, reader="A", started=started)
     )
 
 
@@ -49,14 +52,14 @@ def test_content_that_was_only_claimed_is_free_with_the_record(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("marks", "sentence"),
+    ("marks", "sentence", "touched"),
     [
-        ((Mark.BURNED,), "a part of container 1KM00001 may be on the fob"),
-        ((Mark.BURNED, Mark.LAST_SENT), "only the fob knows"),
+        ((Mark.BURNED,), "a part of container 1KM00001 may be on the fob", "partial"),
+        ((Mark.BURNED, Mark.LAST_SENT), "only the fob knows", "unknown"),
     ],
 )
-def test_burned_content_stays_its_units(
-    tmp_path: Path, marks: tuple[Mark, ...], sentence: str
+def test_burned_content_stays_its_units_and_its_lease_is_over(
+    tmp_path: Path, marks: tuple[Mark, ...], sentence: str, touched: str
 ) -> None:
     ledger = Ledger.open(tmp_path)
     begin(ledger, 1)
@@ -68,6 +71,21 @@ def test_burned_content_stays_its_units(
     assert sentence in record.message
     assert "the same fob again" in record.operator_action
     assert ledger.counts()[ContentState.BURNED] == 1
+    told = sql(tmp_path, "SELECT source, uid, lease_id, end, touched FROM outbox")
+    assert told == [("pool", unit(1).uid.hex(), "lease", "abort", touched)]
+    ledger.close()
+
+
+def test_a_lease_that_an_earlier_attempt_has_ended_is_not_ended_again(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path)
+    adopt(ledger, 1)
+    ledger.mark(lease("fence", unit(1), content(1)), Mark.BURNED)
+    # Killed before it had a lease of its own.
+    sql(tmp_path, f"UPDATE content SET changed_at = '{WHEN[:20]}000+00:00'")
+    begin(ledger, 1, LATER)
+    ledger = restarted(tmp_path, ledger)
+    (record,) = end_interrupted(ledger, "EOL-01")
+    assert record.fesn == content(1).fesn
     assert sql(tmp_path, "SELECT * FROM outbox") == []
     ledger.close()
 
