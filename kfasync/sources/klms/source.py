@@ -181,9 +181,6 @@ class KlmsSource:
         if not isinstance(parcel, _Fetched) or parcel.lease is None:
             raise ValueError("a parcel of another source")
         lease = msgspec.structs.replace(parcel.lease, fence=uuid.uuid4().hex)
-        # First, and on the disk: what is burned later must not be handed back by the next run.
-        self._parts.journal.finish(parcel.key)
-        self._unadopted.pop(lease.lease_id, None)
         self._register.adopt(
             lease.unit,
             lease.fence,
@@ -192,6 +189,10 @@ class KlmsSource:
             pool=self.facts.pool,
             lease_id=lease.lease_id,
         )
+        # After the ledger, so that a process that is killed in between leaves the lease to one of
+        # the two; and on the disk before it is burned, for what is burned is not to be handed back.
+        self._parts.journal.finish(parcel.key)
+        self._unadopted.pop(lease.lease_id, None)
         return lease
 
     async def tell(self, ends: Sequence[End]) -> Sequence[SourceError | None]:

@@ -1,5 +1,6 @@
 """A key server as a source: one fob's keys and content from request to end, on both loops."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -151,6 +152,22 @@ async def test_content_that_the_ledger_refuses_is_not_handed_back_twice(
         assert parcel.lease is not None
         assert list(await source.tell([end(parcel.lease, EndKind.ABORT, Touched.NONE)])) == [None]
     assert left(tmp_path) == 0
+
+
+async def test_a_lease_is_the_journals_until_the_ledger_has_it(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    register = Register()
+    register.refuses = SourceError("killed here")
+    before, ended = counts(server), tmp_path / "as it was"
+    async with opened(of(server), server.pki, tmp_path, register=register) as source:
+        with pytest.raises(SourceError, match="killed here"):
+            await take(source, unit(715))
+        shutil.copytree(tmp_path, ended)
+    assert counts(server).leased == before.leased + 1
+    async with opened(of(server), server.pki, ended):
+        assert counts(server) == before
+    assert left(ended) == 0
 
 
 FAULTS = {
