@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.stations import PATIENCE_S, write_simulated
+from tests.processes import as_in_a_terminal
 
 INTERRUPTED = "kfasync: interrupted; a half-written fob is asked for at the next start\n"
 
@@ -20,6 +21,7 @@ def start(*arguments: str, options: tuple[str, ...] = ()) -> subprocess.Popen[st
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
+        preexec_fn=as_in_a_terminal,
     )
 
 
