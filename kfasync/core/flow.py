@@ -22,18 +22,23 @@ Nothing from EXTERNAL AUTHENTICATE on is sent before content and keys are there 
 checked. BURNED is durable before the first STORE DATA.
 """
 
-from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
-
 import msgspec
 
 from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
 from kfasync.core import dgi, identity
 from kfasync.core.apdu import SHORT_LE_MAX, CommandApdu, ResponseApdu
+from kfasync.core.effects import (
+    Durable,
+    Exchange,
+    Flow,
+    Identified,
+    NeedLease,
+    WantLease,
+)
 from kfasync.core.identity import DIVERSIFICATION_DATA_SIZE
 from kfasync.core.profile import CardProfile, SequenceCounter, UidSource
 from kfasync.core.status import meaning
-from kfasync.errors import AnswerFormatError, KfError, StatusWordError, UnitError, UnprovedError
+from kfasync.errors import AnswerFormatError, StatusWordError, UnitError, UnprovedError
 from kfasync.model import (
     Earlier,
     Lease,
@@ -52,76 +57,6 @@ ANSWER_MAX = 65_536  # a whole extended one; nothing here needs a hundredth of t
 
 SUCCESS = 0x9000
 IN_FACTORY = 0x6985
-
-
-class Exchange(msgspec.Struct, frozen=True):
-    """Send one command; answered by data field || status word.
-
-    ``confidential`` commands show header and length in a transcript and nothing else.
-    ``interruptible`` says whether the attempt may be given up before this command.
-    ``steps`` is how many commands the fob will take in all, 0 while nobody knows.
-    """
-
-    command: bytes
-    stage: Stage
-    step: int
-    steps: int
-    confidential: bool
-    interruptible: bool
-
-
-class Identified(msgspec.Struct, frozen=True):
-    """This unit is on the reader; answered by its Standing, or thrown back as UnitError."""
-
-    unit: Unit
-
-
-class WantLease(msgspec.Struct, frozen=True):
-    """Content and keys for the unit will be needed; answered by whether they are on their way."""
-
-    unit: Unit
-
-
-class NeedLease(msgspec.Struct, frozen=True):
-    """Get content and keys for the unit; answered by a Lease."""
-
-    unit: Unit
-
-
-class Durable(msgspec.Struct, frozen=True):
-    """Do not go on before this is on disk; answered by None. ``facts`` are the session's."""
-
-    lease: Lease
-    mark: Mark
-    facts: SessionFacts | None = None
-
-
-R = TypeVar("R")
-Effect: TypeAlias = Exchange | Identified | WantLease | NeedLease | Durable
-# What comes back depends on the effect, which a Generator's one send type cannot say.
-Flow: TypeAlias = Generator[Effect, Any, R]
-
-
-def drive(flow: Flow[R], perform: Callable[[Effect], Any]) -> R:
-    """Carry out effect after effect until the flow returns.
-
-    An error of ours is thrown into the flow, which may tidy up or let it out; any other one
-    ends the flow where it stands.
-    """
-    try:
-        effect = next(flow)
-        while True:
-            try:
-                reply = perform(effect)
-            except KfError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(reply)
-    except StopIteration as done:
-        result: R = done.value
-        return result
-    finally:
-        flow.close()
 
 
 class Provisioning:

@@ -8,7 +8,8 @@ card: reader, field, applet, keys, and the crypto path that a batch will use.
 """
 
 from kfasync.contracts.crypto import CryptoPath
-from kfasync.core.flow import Flow, Provisioning
+from kfasync.core.effects import Flow
+from kfasync.core.flow import Provisioning
 from kfasync.core.profile import CardProfile
 from kfasync.model import KeySet, Stage
 

@@ -15,16 +15,16 @@ from kfasync import __version__
 from kfasync.audit.record import AttemptRecord, now
 from kfasync.contracts.cards import Card
 from kfasync.contracts.sources import End, EndKind, Parcel
-from kfasync.core.flow import (
+from kfasync.core.effects import (
     Durable,
     Effect,
     Exchange,
     Identified,
     NeedLease,
-    Provisioning,
     WantLease,
     drive,
 )
+from kfasync.core.flow import Provisioning
 from kfasync.errors import KfError, LeaseExpiredError, SourceUnavailableError
 from kfasync.ledger.attempts import Begun, Ending
 from kfasync.model import (

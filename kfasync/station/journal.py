@@ -3,7 +3,7 @@
 import time
 
 from kfasync.audit.record import StageTime, TranscriptEntry, now
-from kfasync.core.flow import Exchange
+from kfasync.core.effects import Exchange
 from kfasync.model import Stage
 
 # A fob takes some twenty commands. A card that answers without end is one to be known by its

@@ -11,7 +11,8 @@ import anyio.lowlevel
 from anyio import from_thread, to_thread
 
 from kfasync.contracts.cards import News, Reader
-from kfasync.core.flow import Exchange, Provisioning
+from kfasync.core.effects import Exchange
+from kfasync.core.flow import Provisioning
 from kfasync.errors import KfError, LedgerError, ShiftError
 from kfasync.model import Disposition, Outcome, Stage
 from kfasync.station.advice import key_of, key_of_error

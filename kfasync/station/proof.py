@@ -8,7 +8,7 @@ import msgspec
 from anyio import from_thread
 
 from kfasync.contracts.cards import Card
-from kfasync.core.flow import Effect, Exchange, drive
+from kfasync.core.effects import Effect, Exchange, drive
 from kfasync.core.reference import ReferenceSession
 from kfasync.errors import CardError, KfError, LinkError
 from kfasync.station.attempt import CHALLENGE_SIZE

@@ -13,7 +13,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from kfasync.contracts.cards import News, Reader, ReaderEvent, Readers
-from kfasync.core.flow import Exchange, Identified, Provisioning
+from kfasync.core.effects import Exchange, Identified
+from kfasync.core.flow import Provisioning
 from kfasync.errors import KfError
 from kfasync.station.desk import Desk
 from kfasync.station.follower import Notice

@@ -7,16 +7,16 @@ import pytest
 
 from fixtures import make
 from kfasync.contracts.crypto import CryptoPath, KeySlot, SecureChannel
-from kfasync.core.flow import (
+from kfasync.core.effects import (
     Durable,
     Effect,
     Exchange,
     Identified,
     NeedLease,
-    Provisioning,
     WantLease,
     drive,
 )
+from kfasync.core.flow import Provisioning
 from kfasync.core.profile import CardProfile
 from kfasync.core.scp03 import SoftwarePath, key_check_value
 from kfasync.crypto.heap import HeapVault

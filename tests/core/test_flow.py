@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfasync.core.flow import WantLease
+from kfasync.core.effects import WantLease
 from kfasync.core.profile import CardProfile, LayoutChoice, Level, UidPadding, UidSource
 from kfasync.core.status import meaning
 from kfasync.errors import (

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kfasync.core.flow import Exchange, drive
+from kfasync.core.effects import Exchange, drive
 from kfasync.core.profile import CardProfile
 from kfasync.core.reference import ReferenceSession
 from kfasync.errors import CryptogramError, KeyCheckError, StatusWordError

@@ -18,7 +18,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from kfasync.core.flow import Effect
+from kfasync.core.effects import Effect
 from kfasync.ledger.sqlite import Store
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders

@@ -11,7 +11,8 @@ import pytest
 from anyio import to_thread
 
 from kfasync.contracts.sources import EndKind, Parcel, Source
-from kfasync.core.flow import Exchange, Provisioning
+from kfasync.core.effects import Exchange
+from kfasync.core.flow import Provisioning
 from kfasync.crypto.heap import HeapVault
 from kfasync.errors import LedgerError, SourceError
 from kfasync.model import KeyCheckValues, Lease, Touched, Unit

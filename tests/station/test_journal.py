@@ -5,7 +5,7 @@ import itertools
 import msgspec
 
 from kfasync.audit.log import TAIL
-from kfasync.core.flow import Exchange
+from kfasync.core.effects import Exchange
 from kfasync.model import Stage
 from kfasync.station.journal import ANSWERS_MAX, ENTRIES_MAX, Journal
 
