@@ -1,8 +1,8 @@
 """What the lead's page asks of the ledger, in the page's process: one look at a time.
 
 The file is the lanes' too. So whoever asks without pause gets one answer after the other, with a
-tenth of a second in between, or three times as long as the answer took: disk and processor are
-the lanes'.
+fifth of a second in between, or nine times as long as the answer took: disk and processor are the
+lanes'.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from kfasync.web.day import midnight
 PAGE = 50  # records on one page
 FOBS = 400  # passed fobs that the times of stages are taken from: some 4 MB of records
 _WAITING_MAX = 16
-_REST_S = 0.1  # after each look
-_REST = 3  # or as many times as long as it took
+_REST_S = 0.2  # after each look
+_REST = 9  # or as many times as long as it took
 
 
 class Busy(Exception):  # noqa: N818  # it is an answer, and no fault
