@@ -8,7 +8,6 @@ import sqlite3
 import threading
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import msgspec
 import sqlalchemy as sa
@@ -115,7 +114,7 @@ class History:
         """
         try:
             connection = sqlite3.connect(
-                f"file:{quote(str(path.absolute()))}?mode=ro",
+                f"{path.absolute().as_uri()}?mode=ro",
                 uri=True,
                 isolation_level=None,
                 check_same_thread=False,

@@ -98,15 +98,15 @@ class Batch:
             ReferenceFound: it is one of the reference fobs.
             ShiftError: a check is red or due.
         """
+        if self._section is None:
+            return
         with self._lock:
             role = self._roles.get(uid.hex().upper())
             if role is not None:
                 raise ReferenceFound(role, uid)
             open_ones = [one for one in self._list() if one.state is not CheckState.GOOD]
             if self.gated and open_ones:
-                raise ShiftError(
-                    f"the check list is not done: {sentence(open_ones)}; this fob was not written"
-                )
+                raise ShiftError(f"the check list is not done: {sentence(open_ones)}")
             self._fobs += 1
 
     def look(self, machine: Iterable[Check]) -> None:
