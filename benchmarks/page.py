@@ -116,7 +116,8 @@ def _looked_at(url: str, process: subprocess.Popen[str]) -> Iterator[list[float]
     finally:
         for thread in threads:
             thread.join()
-        print(f"  {len(looks) / (looks[-1] - looks[0]):.1f} looks back a second")
+        if len(looks) > 1:
+            print(f"  {len(looks) / (looks[-1] - looks[0]):.1f} looks back a second")
 
 
 def memory(fobs: int) -> list[float]:
