@@ -156,7 +156,7 @@ class ShiftCheck(msgspec.Struct, frozen=True, kw_only=True):
     software: str
     finished: str
     config_sha256: str
-    provider_sha256: str | None  # of the vendor's library, as its file is now
+    provider_sha256: str | None  # of the vendor's library that is loaded
     checks: tuple[CheckLine, ...]
     disposition: str  # "checked" when all is good, or "red"
     by: str  # what has brought it about: "start", "lane 2", "command line"
