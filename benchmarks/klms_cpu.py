@@ -26,9 +26,9 @@ from kfasync.cli.samples import sample_keys
 from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import ENDS_LINGER_S, open_station
 from kfasync.station.config import LoadedConfig, load
 from kfasync.station.events import LaneEvent
-from kfasync.station.station import ENDS_LINGER_S, open_station
 
 LINES = {"four lanes": (4, 0.0), "one lane, half a second between fobs": (1, 0.5)}
 PATIENCE_S = 300

@@ -26,9 +26,9 @@ from kfasync.cards.pcsc import PcscReaders
 from kfasync.contracts.cards import News
 from kfasync.sim.content import make_certificates, make_containers
 from kfasync.sim.pcscd import SOCKET_VARIABLE, PrivatePcscd
+from kfasync.station.assembly import open_station
 from kfasync.station.config import TEMPLATE, load
 from kfasync.station.events import LaneEvent
-from kfasync.station.station import open_station
 
 COMMANDS = 17
 

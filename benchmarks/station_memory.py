@@ -24,11 +24,11 @@ from kfasync.cli.screen import Screen
 from kfasync.model import KeySet
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
 from kfasync.station.rehearsal import Operator
 from kfasync.station.shift import Shift
-from kfasync.station.station import open_station
 
 STEP = 1000
 

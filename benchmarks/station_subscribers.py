@@ -18,10 +18,10 @@ import anyio
 from benchmarks.station_memory import fobs_of
 from kfasync.bench.pipeline.run import Plan, furnish
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.events import LaneEvent
 from kfasync.station.feed import Entry, Feed
 from kfasync.station.rehearsal import Operator
-from kfasync.station.station import open_station
 
 _end = threading.Event()
 

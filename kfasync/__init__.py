@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from kfasync.errors import KfError
     from kfasync.secret import Secret
     from kfasync.sim.reader import SimulatedReaders
+    from kfasync.station.assembly import open_station
     from kfasync.station.attempt import Conclusion
     from kfasync.station.config import LoadedConfig, load
     from kfasync.station.events import LaneEvent
-    from kfasync.station.station import Station, open_station
+    from kfasync.station.station import Station
 
 __version__ = "0.1.0"
 
@@ -52,7 +53,7 @@ _HOMES = {
     "SimulatedReaders": "kfasync.sim.reader",
     "Station": "kfasync.station.station",
     "load": "kfasync.station.config",
-    "open_station": "kfasync.station.station",
+    "open_station": "kfasync.station.assembly",
 }
 
 

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "station/advice_de.py": "station/test_advice.py",  # the same rows
     "station/desk.py": "station/test_station.py",  # one struct, which only stations make
     "station/keys.py": "station/test_config.py",  # a table of the configuration
+    "station/assembly.py": "station/test_station.py",  # no station without it
     "station/toml.py": "station/test_config.py",  # by what a configuration may have wrong
     "station/setup.py": "station/test_station.py",  # one match, which only stations ask
     "station/events.py": "station/test_lane.py",  # two types, which only lanes make

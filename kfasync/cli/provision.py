@@ -17,10 +17,10 @@ from kfasync.contracts.cards import Readers
 from kfasync.crypto.choose import describe
 from kfasync.errors import KfError
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import SIMULATED, LoadedConfig, load
 from kfasync.station.rehearsal import new_fob
-from kfasync.station.station import open_station
 
 
 def provision(

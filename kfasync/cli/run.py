@@ -26,6 +26,7 @@ from kfasync.cli.trays import Trays
 from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
+from kfasync.station.assembly import open_station
 from kfasync.station.config import SIMULATED, LoadedConfig, ProviderSection, load
 from kfasync.station.control import serve
 from kfasync.station.events import LaneEvent
@@ -36,7 +37,7 @@ from kfasync.station.setup import certificate_days, data_directory
 from kfasync.station.shift import Shift
 from kfasync.station.slots import answers_to
 from kfasync.station.states import WORKING
-from kfasync.station.station import Station, Stock, open_station
+from kfasync.station.station import Station, Stock
 from kfasync.station.words import Words, words_of
 from kfasync.web.page import Page, open_page
 

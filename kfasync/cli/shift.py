@@ -12,11 +12,11 @@ from kfasync.cli.run import lanes_of
 from kfasync.contracts.cards import Readers
 from kfasync.errors import NoStationError
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.batch import Check, CheckState
 from kfasync.station.config import SIMULATED, LoadedConfig, load
 from kfasync.station.control import Request, ask
 from kfasync.station.setup import data_directory
-from kfasync.station.station import open_station
 
 app = typer.Typer(name="shift", no_args_is_help=True)
 _RED_CODE = 3

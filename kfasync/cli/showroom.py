@@ -15,6 +15,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.advice import Language
+from kfasync.station.assembly import open_station
 from kfasync.station.config import LoadedConfig
 from kfasync.station.control import serve
 from kfasync.station.events import LaneEvent
@@ -23,7 +24,7 @@ from kfasync.station.follower import Notice
 from kfasync.station.pin import hash_pin
 from kfasync.station.rehearsal import Operator
 from kfasync.station.setup import certificate_days, data_directory
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import Station
 from kfasync.web.page import Page, open_page
 
 PIN = "271828"

@@ -14,12 +14,12 @@ from kfasync.secret import Secret
 from kfasync.sim.faults import NFC
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice, ignore
 from kfasync.station.start import ShiftSection
 from kfasync.station.states import LaneState
-from kfasync.station.station import open_station
 
 _NO_RESULT = (LaneState.READER_FAULT, LaneState.STOPPED)
 _LOOKED_AT = (LaneState.EMPTY, LaneState.FAIL)  # with what was found: a reference fob

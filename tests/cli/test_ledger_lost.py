@@ -148,7 +148,7 @@ from pathlib import Path
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.config import load
-from kfasync.station.station import open_station
+from kfasync.station.assembly import open_station
 from tests.station.desks import keys_of, uid
 
 async def work():

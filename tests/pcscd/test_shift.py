@@ -13,9 +13,10 @@ from kfasync.secret import Secret
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard
+from kfasync.station.assembly import open_station
 from kfasync.station.config import load
 from kfasync.station.states import LaneState
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import Station
 from kfasync.station.words import ENGLISH, why
 from tests.pcscd.floor import (
     Announcing,

@@ -11,9 +11,9 @@ from kfasync.cards.pcsc import PcscReaders
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard
+from kfasync.station.assembly import open_station
 from kfasync.station.config import load
 from kfasync.station.states import LaneState
-from kfasync.station.station import open_station
 from tests.pcscd.floor import (
     FIXTURE_FESNS,
     Announcing,

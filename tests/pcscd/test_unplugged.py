@@ -11,10 +11,10 @@ from kfasync.cards.pcsc import PcscReaders
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.pcscd import PrivatePcscd
 from kfasync.sim.vpcd import VirtualCard
+from kfasync.station.assembly import open_station
 from kfasync.station.config import LoadedConfig, load
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import LaneState
-from kfasync.station.station import open_station
 from tests.pcsc_fixtures import DIRECTORY
 from tests.pcscd.floor import (
     PATIENCE_S,

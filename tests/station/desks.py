@@ -29,6 +29,7 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import CONTACTLESS_ATR, SimulatedFob
 from kfasync.sim.mailbox import Mailbox
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import fetches, followers
 from kfasync.station.batch import Batch
 from kfasync.station.config import TEMPLATE, ContainersSection, LoadedConfig, StationConfig, load
 from kfasync.station.desk import Desk
@@ -40,7 +41,7 @@ from kfasync.station.roster import Roster
 from kfasync.station.sender import Sender
 from kfasync.station.setup import make_source
 from kfasync.station.states import FOLLOWS, RESULTS, WORKING, LaneState
-from kfasync.station.station import Station, fetches, followers
+from kfasync.station.station import Station
 from kfasync.station.writetime import WriteTime
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -22,9 +22,9 @@ from kfasync.core.effects import Effect
 from kfasync.ledger.sqlite import Store
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Attempt
 from kfasync.station.config import load
-from kfasync.station.station import open_station
 from tests.station.desks import PATIENCE_S
 
 _context = multiprocessing.get_context("forkserver")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfasync.sim.faults import FaultKind
-from kfasync.station import sender, station
+from kfasync.station import sender
 from kfasync.station.config import LoadedConfig, load
 from tests.native_build import PROVIDERS, library, reference_parts
 from tests.pcscd.floor import write_provider_config
@@ -45,7 +45,7 @@ def ear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ear:
     monkeypatch.setitem(os.environ, "KF_DEAF", str(directory))
     monkeypatch.setattr(sender, "RETRY_S", 0.05)
     monkeypatch.setattr(sender, "RETRY_MAX_S", 0.1)
-    monkeypatch.setattr(station, "ENDS_LINGER_S", 0.0)
+    monkeypatch.setattr(assembly, "ENDS_LINGER_S", 0.0)
     return Ear(directory)
 
 

@@ -25,10 +25,11 @@ from kfasync.klms.seal import key_block, recipient_key, seal
 from kfasync.model import ContentState
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import load
 from kfasync.station.states import LaneState
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import Station
 from tests.klms.test_tls import authority_of, replace
 from tests.klms.world import MASTER, ServerProcess, make_pieces
 from tests.sources.klms.world import Hostile

@@ -12,12 +12,12 @@ from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Conclusion
 from kfasync.station.batch import Check, CheckState
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
 from kfasync.station.states import LaneState
-from kfasync.station.station import open_station
 from tests.station.desks import PATIENCE_S, Floor, Fobs, floor, furnish, sql, uid
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,10 @@ import pytest
 from kfasync.audit.record import AttemptRecord
 from kfasync.model import Outcome
 from kfasync.sim.faults import Fault, FaultKind
+from kfasync.station.assembly import open_station
 from kfasync.station.events import LaneEvent
 from kfasync.station.rehearsal import Understudy, new_fob, rehearse
 from kfasync.station.states import LaneState
-from kfasync.station.station import open_station
 from tests.station.desks import PATIENCE_S, Fobs, furnish, sql
 
 pytestmark = pytest.mark.anyio

@@ -24,12 +24,13 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.personalization import Dgi
 from kfasync.sim.reader import SimulatedReaders
+from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Conclusion
 from kfasync.station.config import LoadedConfig
 from kfasync.station.events import LaneEvent
 from kfasync.station.follower import Notice
 from kfasync.station.states import LaneState
-from kfasync.station.station import Station, open_station
+from kfasync.station.station import Station
 from tests.station.desks import (
     BLOCK_5,
     COMMANDS,

@@ -12,6 +12,7 @@ from kfasync.cli.asked import answer
 from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.advice import Language
+from kfasync.station.assembly import open_station
 from kfasync.station.config import load
 from kfasync.station.control import serve
 from kfasync.station.events import LaneEvent
@@ -19,7 +20,6 @@ from kfasync.station.feed import Feed
 from kfasync.station.pin import hash_pin
 from kfasync.station.rehearsal import Operator
 from kfasync.station.setup import data_directory
-from kfasync.station.station import open_station
 from kfasync.web.page import open_page
 from tests.pcscd.floor import write_config
 from tests.web.pages import PATIENCE_S

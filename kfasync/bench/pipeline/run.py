@@ -21,8 +21,8 @@ from kfasync.contracts.sources import Source
 from kfasync.errors import LaneStoppedError
 from kfasync.model import KeySet
 from kfasync.sim.content import make_certificates, make_containers
+from kfasync.station.assembly import open_station
 from kfasync.station.config import LoadedConfig, load
-from kfasync.station.station import open_station
 
 # Nothing in a lane takes this long: a fob takes a second, and who waits for the disk, for
 # others or for the key server is done within a few.
