@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfasync.sim.faults import FaultKind
-from kfasync.station import sender
+from kfasync.station import assembly, sender
 from kfasync.station.config import LoadedConfig, load
 from tests.native_build import PROVIDERS, library, reference_parts
 from tests.pcscd.floor import write_provider_config
