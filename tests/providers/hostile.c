@@ -193,6 +193,13 @@ static int32_t hostile_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint3
         }
         return KFP_E_CANCELLED;
     }
+    static atomic_bool stuck; /* for as long as this process lives, whoever asks */
+    if (wants(chosen, "stuck")) {
+        atomic_store(&stuck, 1);
+    }
+    if (atomic_load(&stuck)) {
+        return KFP_E_UNAVAILABLE;
+    }
     if (chosen && value_of("result") != NULL) {
         sentence = "as the configuration wants it";
         return atoi(value_of("result"));

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from kfasync.errors import ProviderError, SourceError
+from kfasync.errors import ProviderError, SourceError, SourceUnavailableError
 from kfasync.sources.provider.library import LibraryFacts
 from kfasync.sources.provider.memory import Seat
+from kfasync.sources.provider.patience import Patience
 from kfasync.sources.provider.remote import LostError, Worker
 from kfasync.sources.provider.wire import Call, Open, Opened, Refused, Result
 
@@ -23,14 +24,27 @@ T = TypeVar("T")
 
 
 class Crew:
-    """Keeps one worker at work for as long as it is open; thread-safe."""
+    """Keeps one worker at work for as long as it is open; thread-safe.
 
-    def __init__(self, opening: Open, seats: int, deadline_s: float, *, lock: bool) -> None:
+    Args:
+        patience: with a library that says that it is not available.
+    """
+
+    def __init__(
+        self,
+        opening: Open,
+        seats: int,
+        deadline_s: float,
+        *,
+        lock: bool,
+        patience: Patience | None = None,
+    ) -> None:
         self._opening = opening
         self._seats = seats
         self._deadline_s = deadline_s
         self._lock = lock
         self._gate = _Gate()
+        self._patience = patience or Patience()
         self._changed = threading.Condition()
         self._current: Worker | None = None
         self._spare: Worker | None = None
@@ -64,13 +78,13 @@ class Crew:
         """
         try:
             with self._gate.beside_others():
-                return self._worker().call(seat, call, deadline_s, take)
+                return self._ask(seat, call, deadline_s, take)
         except LostError as lost:
             if lost.guilty:
                 raise self._error(lost, call) from None
         try:
             with self._gate.alone():
-                return self._worker().call(seat, call, deadline_s, take)
+                return self._ask(seat, call, deadline_s, take)
         except LostError as lost:
             raise self._error(lost, call) from None
 
@@ -86,6 +100,24 @@ class Crew:
                 os.close(self._wake)
 
     # ------------------------------------------------------------------ for the callers
+
+    def _ask(
+        self, seat: int, call: Call, deadline_s: float, take: Callable[[Result, Seat], T]
+    ) -> T:
+        worker = self._worker()
+        try:
+            answer = worker.call(seat, call, deadline_s, take)
+        except SourceUnavailableError:
+            # It may have lost its way to what it needs for good, and find it when it is opened
+            # anew. What other lanes ask of it meanwhile is asked of the next one again.
+            if self._patience.ends():
+                worker.retire("was not available for so long that its process was ended")
+            raise
+        except SourceError:
+            self._patience.answered()
+            raise
+        self._patience.answered()
+        return answer
 
     def _worker(self) -> Worker:
         """The worker at work; waits while there is a new one to be made ready."""

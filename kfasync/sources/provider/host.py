@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from kfasync.contracts.crypto import Vault
-from kfasync.errors import ProviderError
+from kfasync.errors import ProviderError, SourceUnavailableError
 from kfasync.model import Outcome, Touched, Unit
 from kfasync.sources.provider.abi import Threading
 from kfasync.sources.provider.context import PoolCounts
@@ -163,8 +163,14 @@ class ProviderHost:
 
     def _call(self, call: Call, take: Callable[[Result, Seat], T]) -> T:
         # The deadline begins when the call does: a library that is SERIAL is not to blame for
-        # the queue before it.
-        seat = self._free.get()
+        # the queue before it. But a lane does not stand in that for longer either.
+        try:
+            seat = self._free.get(timeout=self._deadline_s)
+        except queue.Empty:
+            raise SourceUnavailableError(
+                f"provider {self.facts.name} is busy: no call before this one has returned within "
+                f"{self._deadline_s:g} s"
+            ) from None
         try:
             return self._backend.call(seat, call, self._deadline_s, take)
         finally:

@@ -15,6 +15,7 @@ from kfasync.errors import ProviderError, SourceError, SourceUnavailableError
 from kfasync.sources.provider.crew import Crew
 from kfasync.sources.provider.memory import Seat
 from kfasync.sources.provider.parcel import Unpacked, unpack
+from kfasync.sources.provider.patience import ANSWERS, FIRST_S, Patience
 from kfasync.sources.provider.wire import Granted, Lease, Result
 from tests.sources.provider.hosts import (
     DEADLINE_S,
@@ -25,14 +26,18 @@ from tests.sources.provider.hosts import (
     require_right,
     waiting_room,
 )
+from tests.sources.provider.test_patience import Clock
 from tests.station.desks import unit
 
 SEATS = 4
 
 
 @contextmanager
-def crew(misbehave: str = "", **further: object) -> Iterator[Crew]:
-    made = Crew(opening(misbehave, **further), SEATS, DEADLINE_S, lock=True)
+def crew(
+    misbehave: str = "", patience: Patience | None = None, **further: object
+) -> Iterator[Crew]:
+    ask = opening(misbehave, **further)
+    made = Crew(ask, SEATS, DEADLINE_S, lock=True, patience=patience)
     try:
         yield made
     finally:
@@ -134,6 +139,19 @@ def test_all_lanes_hear_why_there_is_no_library() -> None:
     with crew("config") as made, ThreadPoolExecutor() as lanes:
         for sentence in lanes.map(ask, range(SEATS)):
             assert "does not accept its configuration" in sentence
+
+
+def test_a_library_that_is_never_available_again_is_started_anew() -> None:
+    clock = Clock()
+    with crew("stuck", Patience(clock)) as made:
+        require_right(lease(made, 1), 1)
+        for number in (GUILTY, *[1] * (2 * ANSWERS)):
+            with pytest.raises(SourceUnavailableError, match="not available"):
+                lease(made, number)
+        clock.now_s += FIRST_S
+        with pytest.raises(SourceUnavailableError, match="not available"):
+            lease(made, 1)
+        require_right(lease(made, 1), 1)
 
 
 def test_a_closed_crew_answers_nobody() -> None:

@@ -99,6 +99,18 @@ def test_a_serial_library_hears_one_call_at_a_time(in_process: bool) -> None:
 
 
 @each_way
+def test_a_lane_does_not_stand_in_the_queue_for_longer_than_a_call_may_take(
+    in_process: bool,
+) -> None:
+    with hostile_host("", "-DTHREADING=KFP_SERIAL", in_process=in_process, deadline_s=0.2) as host:
+        seat = host._free.get()  # as a call does that the library is slow with
+        with pytest.raises(SourceUnavailableError, match="is busy: no call before this one"):
+            lease(host, 1)
+        host._free.put(seat)
+        require_right(lease(host, 1), 1)
+
+
+@each_way
 def test_the_reference_provider_counts(tmp_path: Path, in_process: bool) -> None:
     library = reference_provider()
     config = json.dumps(stock(tmp_path, 2)).encode()
