@@ -66,9 +66,13 @@ prefetch: setup
 	PREFETCH_EXAMPLES=500 PREFETCH_SLOW_S=20 .venv/bin/python -m pytest -s \
 	    tests/station/test_prefetch_model.py tests/station/test_prefetch_slow.py
 
-# A bad day on the line, of 2,000 fobs on 16 lanes, and the auditor; SOAK_SEED repeats one.
+# A bad day on the line, of 2,000 fobs on 16 lanes and of 300 through pcscd, on each loop, and the
+# auditor; SOAK_SEED=N repeats one, and another day is another seed.
 soak: setup
-	SOAK_FOBS=2000 SOAK_LANES=16 SOAK_DOWN_S=20 .venv/bin/python -m pytest -s tests/soak/test_day.py
+	SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} \
+	    SOAK_FOBS=2000 SOAK_PCSC_FOBS=300 SOAK_LANES=16 SOAK_DOWN_S=20 \
+	    SOAK_LOOPS="asyncio trio" SOAK_PCSC_LOOPS="asyncio trio" \
+	    .venv/bin/python -m pytest -s tests/soak/test_day.py tests/soak/test_pcsc_day.py
 
 # The tests once more, with every direct dependency at its lower bound.
 lowest: setup

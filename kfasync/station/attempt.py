@@ -25,7 +25,7 @@ from kfasync.core.effects import (
     drive,
 )
 from kfasync.core.flow import Provisioning
-from kfasync.errors import KfError, LeaseExpiredError, SourceUnavailableError
+from kfasync.errors import KfError, LeaseExpiredError, LedgerError, SourceUnavailableError
 from kfasync.ledger.attempts import Begun, Ending
 from kfasync.model import (
     ContentState,
@@ -41,6 +41,7 @@ from kfasync.model import (
 from kfasync.station.batch import ReferenceFound
 from kfasync.station.desk import Desk
 from kfasync.station.fetches import Fetch
+from kfasync.station.interrupted import UNWRITTEN, end_interrupted
 from kfasync.station.journal import Journal
 from kfasync.station.policy import Verdict, judge, settle
 
@@ -162,6 +163,7 @@ class Attempt:
     def _identify(self, unit: Unit) -> Standing:
         self._desk.batch.admit(unit.uid)
         self._held.enter_context(self._desk.roster.working_on(unit, self._reader))
+        self._end_the_one_before(unit)
         return self._desk.ledger.begin(
             Begun(
                 attempt=self._name,
@@ -171,6 +173,16 @@ class Attempt:
                 started=self._journal.started,
             )
         )
+
+    def _end_the_one_before(self, unit: Unit) -> None:
+        """An attempt on this unit that a full disk has left open: its lease is to be ended too."""
+        desk = self._desk
+        if desk.roster.take_unended(unit):
+            try:
+                end_interrupted(desk.ledger, desk.station, unit, UNWRITTEN)
+            except LedgerError:
+                desk.roster.leave_unended(unit)
+                raise
 
     def _lease(self, unit: Unit) -> Lease:
         remote = self._desk.source.facts.remote
@@ -238,18 +250,22 @@ class Attempt:
                 sum(one.took_us for one in record.stages if one.stage in _WRITING) / 1e6
             )
         text = record.json()
-        self._desk.ledger.finish(
-            Ending(
-                attempt=record.attempt,
-                record=text,
-                disposition=verdict.disposition,
-                unit=state.unit,
-                lease=state.lease,
-                state=content,
-                source=self._desk.source.facts.pool,
-                end=self._end(verdict, content, text),
-            )
+        ending = Ending(
+            attempt=record.attempt,
+            record=text,
+            disposition=verdict.disposition,
+            unit=state.unit,
+            lease=state.lease,
+            state=content,
+            source=self._desk.source.facts.pool,
+            end=self._end(verdict, content, text),
         )
+        try:
+            self._desk.ledger.finish(ending)
+        except LedgerError:
+            if state.unit is not None:
+                self._desk.roster.leave_unended(state.unit)
+            raise
         return Conclusion(record, verdict)
 
     def _end(self, verdict: Verdict, content: ContentState | None, text: str) -> End | None:

@@ -7,21 +7,30 @@ from kfasync.audit.record import Interruption, now
 from kfasync.contracts.sources import End, EndKind
 from kfasync.ledger.attempts import Ending, Interrupted
 from kfasync.ledger.ledger import Ledger
-from kfasync.model import ContentState, Disposition, Outcome, Touched
+from kfasync.model import ContentState, Disposition, Outcome, Touched, Unit
+
+KILLED = "the station ended in the middle of this attempt"
+UNWRITTEN = "the ledger could not be written at the end of this attempt"
 
 
-def end_interrupted(ledger: Ledger, station: str) -> list[Interruption]:
-    """End what has begun and never ended; before a lane begins.
+def end_interrupted(
+    ledger: Ledger, station: str, unit: Unit | None = None, why: str = KILLED
+) -> list[Interruption]:
+    """End what has begun and never ended; before a lane begins, or on one unit that is held.
 
     Content that was only reserved is free again. A source that has leased content is told that the
     lease is over, and how far the fob was written.
     """
-    return [_end(ledger, station, one) for one in ledger.interrupted()]
+    return [
+        _end(ledger, station, one, why)
+        for one in ledger.interrupted()
+        if unit is None or (one.begun.unit.uid, one.begun.unit.aid) == (unit.uid, unit.aid)
+    ]
 
 
-def _end(ledger: Ledger, station: str, one: Interrupted) -> Interruption:
+def _end(ledger: Ledger, station: str, one: Interrupted, ended: str) -> Interruption:
     begun, content = one.begun, one.content
-    message, action = _advice(one)
+    message, action = _advice(one, ended)
     record = Interruption(
         attempt=begun.attempt,
         station=station,
@@ -72,9 +81,8 @@ def _touched(one: Interrupted) -> Touched:
     return Touched.UNKNOWN if one.last_sent else Touched.PARTIAL
 
 
-def _advice(one: Interrupted) -> tuple[str, str]:
+def _advice(one: Interrupted, ended: str) -> tuple[str, str]:
     """What happened, and what is to be done with the fob."""
-    ended = "the station ended in the middle of this attempt"
     if one.state is not ContentState.BURNED or one.content is None:
         return f"{ended}; nothing was written to the fob", "Place the fob again, or another one."
     fesn = one.content.fesn

@@ -19,6 +19,7 @@ class Roster:
     def __init__(self) -> None:
         self._at: dict[tuple[bytes, bytes], str] = {}
         self._expected: Counter[bytes] = Counter()
+        self._unended: set[tuple[bytes, bytes]] = set()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -42,6 +43,19 @@ class Roster:
         """Whether a lane works on this unit at this moment."""
         with self._lock:
             return (unit.uid, unit.aid) in self._at
+
+    def leave_unended(self, unit: Unit) -> None:
+        """An attempt on this unit could not be ended in the ledger."""
+        with self._lock:
+            self._unended.add((unit.uid, unit.aid))
+
+    def take_unended(self, unit: Unit) -> bool:
+        """Whether there is such an attempt, of which the caller takes care now."""
+        key = unit.uid, unit.aid
+        with self._lock:
+            left = key in self._unended
+            self._unended.discard(key)
+            return left
 
     def expect(self, unit: Unit) -> None:
         """A lease for this unit is on its way, or here for a fob to come."""

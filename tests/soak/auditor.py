@@ -174,7 +174,7 @@ class Day:
 
     def attempts_without_a_record(self) -> Iterator[str]:
         """Every conversation that went beyond the UID, and every result that was shown."""
-        records = Counter(record["uid"] for record in self.records)
+        records = Counter(record.get("uid") for record in self.records)
         for uid, fobs in self.of_uid.items():
             if (count := sum(fob["conversations"] for fob in fobs)) > records[uid]:
                 yield f"{uid} was talked to {count} times and has {records[uid]} records"
@@ -215,7 +215,7 @@ class Day:
                 yield f"record {place + 1}, {row['attempt']}, is another one in the audit log"
             said = self.records[place]
             told = (row["attempt"], row["uid"], row["disposition"])
-            if told != (said["attempt"], _lower(said["uid"]), said["disposition"]):
+            if told != (said["attempt"], _lower(said.get("uid")), said["disposition"]):
                 yield f"record {place + 1}, {row['attempt']}, says something else than its row"
         for line in self.lines[len(self.stored) :]:
             yield f"the ledger does not have {line[:60]}"

@@ -1,6 +1,7 @@
 """Day: a planned day, carried out on a station and a key server that are processes of their own."""
 
 import re
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -17,8 +18,10 @@ from kfasync.sim.faults import Fault, FaultKind
 from kfasync.sim.fob import SimulatedFob
 from tests.klms.test_tls import authority_of, replace
 from tests.klms.world import ServerProcess
+from tests.native_build import library
 from tests.soak import evidence
 from tests.soak.auditor import Books
+from tests.soak.desk import Desk
 from tests.soak.line import Line, LinedFob
 from tests.soak.operator import RESTARTED, Operator, Shown
 from tests.soak.plan import Fate, Incident, Plan, PlannedFob, PlannedIncident
@@ -67,6 +70,7 @@ class Day:
         directory: of everything; short, for there are sockets in it.
         faults: of the key server, as its command line takes them.
         down_s: how long the key server is away when it is.
+        kind: the readers are in memory, or PC/SC's.
 
     Attributes:
         injected: what went wrong, by kind.
@@ -81,13 +85,14 @@ class Day:
         loop: str,
         faults: tuple[str, ...] = (),
         down_s: float = 2.0,
+        kind: type[Line | Desk] = Line,
     ) -> None:
         self.plan = plan
         self.directory = directory
         self.injected: Counter[str] = Counter()
-        self.printed: list[str] = []
+        self.printed = directory / "printed"
         self.seconds = 0.0
-        self._loop = loop
+        self.loop = loop
         self._faults, self._down_s = faults, down_s
         self._klms = make_klms(directory / "klms", int(len(plan.fobs) * 1.02) + 5)
         self.fobs = make_fobs(plan, self._klms)
@@ -95,13 +100,19 @@ class Day:
         self.results: list[Entry] = []
         self.sizes: list[Size] = []
         self.exit_codes: list[int] = []
-        self._readers = [f"R{lane:02}" for lane in range(1, plan.lanes + 1)]
         self._tray = Tray(plan.fobs, plan.lanes)
         self._operators: list[Operator] = []
+        self._full_disk = library(
+            Path(__file__).with_name("full_disk.c"), flags=("-fvisibility=default",)
+        )
+        self._full = directory / "full"
+        self._lane_stopped = threading.Event()
+        self._lanes_there = threading.Event()
         self._runs = 0
         self._results_of_run = 0
         self._config: Path
-        self._line: Line
+        self._kind = kind
+        self._line: Line | Desk
         self._station: StationProcess
         self._server: ServerProcess
 
@@ -129,8 +140,9 @@ class Day:
         with ExitStack() as closing:
             self._start_server()
             closing.callback(lambda: self._server.kill())
+            self._line = self._kind(self.directory, self.plan.lanes, self.fobs)
+            closing.enter_context(self._line)
             self._config = self._write_config()
-            self._line = closing.enter_context(Line(self.directory, self._readers, self.fobs))
             self._start()
             closing.callback(lambda: self._station.end())
             began = time.monotonic()
@@ -139,6 +151,8 @@ class Day:
             self._stop()
             # What a killed or full station has left behind is ended by the next one.
             self._start()
+            # One that is stopped before it has worked completes its audit log at the next start.
+            assert self._lanes_there.wait(PATIENCE_S)
             self._until_outbox_is_empty()
             self._stop()
             self._server.stop()
@@ -154,7 +168,7 @@ class Day:
     def _work(self) -> None:
         self._operators = [
             Operator(lane, reader, self._line, self._tray, self.shown, self.data, self._has_failed)
-            for lane, reader in enumerate(self._readers)
+            for lane, reader in enumerate(self._line.readers)
         ]
         for operator in self._operators:
             operator.start()
@@ -189,8 +203,15 @@ class Day:
     def _start(self) -> None:
         self._runs += 1
         self._results_of_run = 0
+        self._lanes_there.clear()
         self._station = StationProcess(
-            self._config, self._line.arguments(), self._loop, self._hear, self.printed, {}
+            self._config,
+            self._line.arguments(),
+            self.loop,
+            self._hear,
+            self.printed,
+            {"LD_PRELOAD": str(self._full_disk), "KF_FULL": str(self._full)}
+            | self._line.environment,
         )
         self._station.started()
 
@@ -201,26 +222,30 @@ class Day:
 
     def _stop(self) -> None:
         code = self._station.stop()
-        assert code == 0, self.printed[-10:]
+        assert code == 0, self.printed.read_text("utf-8")
 
     def _hear(self, entry: Entry) -> None:
         if "disposition" in entry:
             self.results.append(entry)
             self._results_of_run += 1
+        if entry["event"] == "stopped":
+            self._lane_stopped.set()
+        if "lane" in entry:
+            self._lanes_there.set()
         if "lane" in entry and self._operators:
             self._operators[entry["lane"] - 1].heard.put(entry)
 
     def _start_server(self) -> None:
         seed = ("--seed", str(self.plan.seed))
         faults = [word for fault in self._faults for word in ("--fault", fault)]
-        self._server = ServerProcess(self._klms, "--quiet", *seed, *faults)
+        self._server = ServerProcess(self._klms, *seed, *faults)
         # The next one is where this was.
         path, port = self._klms / "klms.toml", self._server.url.rpartition(":")[2]
         text = re.sub(r"(?m)^port = 0 ", f"port = {port} ", path.read_text("utf-8"))
         path.write_text(text, "utf-8")
 
     def _write_config(self) -> Path:
-        lanes = "".join(f'\n[[lane]]\nreader = "{name}"\n' for name in self._readers)
+        lanes = "".join(f'\n[[lane]]\nreader = "{name}"\n' for name in self._line.readers)
         edits = {
             'data_dir = "var"\n': f'data_dir = "var"\ncard_timeout_s = {CARD_TIMEOUT_S}\n\n'
             f'[card]\nsequence_counter = "initialize-update"\n{lanes}'
@@ -256,11 +281,30 @@ class Day:
                 )
                 replace(pki / "server.key", fresh.key_pem())
                 replace(pki / "server.pem", fresh.certificate_pem())
+            case Incident.DISK_FULL:
+                self._lane_stopped.clear()
+                self._full.touch()
+                self._until_a_lane_stops()
+                self._full.unlink()
             case Incident.UNPLUGGED:
-                reader = self._readers[incident.lane]
+                assert isinstance(self._line, Line)
+                reader = self._line.readers[incident.lane]
                 self._line.unplug(reader)
-                self._pass(UNPLUGGED_S)
+                # The other lanes are quick, and something is to be left of the day.
+                self._tray.until(self._tray.results + self.plan.lanes // 2, UNPLUGGED_S)
                 self._line.plug(reader)
+            case Incident.PCSCD_RESTART:
+                assert isinstance(self._line, Desk)
+                self._line.restart()
+
+    def _until_a_lane_stops(self) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not self._lane_stopped.wait(LOOK_S):
+            if self._tray.until(1 << 30, 0):
+                self.injected[Incident.DISK_FULL.value] -= 1  # there is no fob left to notice
+                return
+            self._require_no_failure()
+            assert time.monotonic() < until, "a full disk has stopped no lane"
 
     def _pass(self, seconds: float) -> None:
         """Let the line work on for so long."""

@@ -7,6 +7,7 @@ run ...`` this is `kfasync` itself, and only what it takes for PC/SC is the line
 import os
 import sys
 import threading
+import traceback
 from multiprocessing.connection import Client, Connection
 from typing import cast
 
@@ -79,7 +80,11 @@ class Hands:
             while True:
                 self._obey()
         except (EOFError, OSError):
-            os._exit(1)  # the line has gone, and nobody would end this process
+            pass
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)  # the line has gone, and nobody else would end this process
 
     def _obey(self) -> None:
         match self._line.recv():
@@ -90,6 +95,8 @@ class Hands:
             case [word, reader] if word == PLUG:
                 self.readers.plug(reader)
             case [word, reader, number, atr] if word == PLACE:
+                # One that has torn itself off may not have been missed here yet.
+                self.readers.remove(reader)
                 self.readers.place(reader, cast(SimulatedFob, DistantFob(number, atr, self._fobs)))
         self._line.send(True)
 

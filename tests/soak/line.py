@@ -1,7 +1,7 @@
 """Line: the fobs of a day and where they lie, for a station in another process."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
@@ -63,10 +63,9 @@ class Line:
         directory: of the socket.
     """
 
-    def __init__(
-        self, directory: Path, readers: Sequence[str], fobs: Mapping[int, LinedFob]
-    ) -> None:
-        self.readers = tuple(readers)
+    def __init__(self, directory: Path, lanes: int, fobs: Mapping[int, LinedFob]) -> None:
+        self.readers = tuple(f"R{lane:02}" for lane in range(1, lanes + 1))
+        self.environment: dict[str, str] = {}
         self.address = str(directory / "line.sock")
         self._fobs = fobs
         self._lock = threading.RLock()

@@ -112,14 +112,16 @@ class Operator(threading.Thread):
                 continue  # of a fob before it
             is_there = self._hands.lies(self._reader, fob.number)
             if "disposition" in entry:
-                end = entry["disposition"]
+                # It lies here, and the lane that it has left has not noticed yet; or its twin does.
+                is_elsewhere = entry.get("cause") == "UnitError"
+                end = "elsewhere" if is_elsewhere else entry["disposition"]
             elif entry["event"] == RESTARTED["event"]:
                 end = ""  # the new station finds it there
             elif entry["event"] == "stopped":
                 self._resume()
-                # What was placed at a lane that had stopped is taken then; what stopped it is not.
-                if is_there and not self.heard.wait(MORE_S):
-                    end = end or "stopped"
+                # What was placed at a lane that had stopped is taken then, and has a result soon;
+                # what stopped it is not, and is placed once more.
+                end = end or "stopped"
             elif entry["event"] == "reader-fault":
                 end = end or "fault"
             if not is_there:

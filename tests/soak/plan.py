@@ -31,6 +31,8 @@ class Incident(enum.Enum):
     KLMS_DOWN = "key server down"
     KLMS_CERTIFICATE = "key server's certificate swapped"
     UNPLUGGED = "reader unplugged"
+    DISK_FULL = "disk full"
+    PCSCD_RESTART = "pcscd restarted"
 
 
 class PlannedFob(msgspec.Struct, frozen=True):
@@ -72,6 +74,14 @@ INCIDENTS: Final = (
     Incident.KLMS_DOWN,
     Incident.KLMS_CERTIFICATE,
     Incident.UNPLUGGED,
+    Incident.DISK_FULL,
+)
+
+
+# A virtual reader has no cable; all of them go with the daemon.
+PCSC_INCIDENTS: Final = (
+    *(incident for incident in INCIDENTS if incident is not Incident.UNPLUGGED),
+    Incident.PCSCD_RESTART,
 )
 
 
@@ -94,7 +104,7 @@ def draw(seed: int, fobs: int, lanes: int, incidents: tuple[Incident, ...] = INC
     # Spread over the middle of the day, so that each finds the line at work and leaves it time.
     order = list(incidents)
     dice.shuffle(order)
-    share = fobs * 0.8 / max(1, len(order))
+    share = fobs * 0.7 / max(1, len(order))
     when = [int(fobs * 0.08 + share * (place + dice.random() * 0.6)) for place in range(len(order))]
     return Plan(
         seed,

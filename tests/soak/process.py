@@ -32,7 +32,7 @@ class StationProcess:
     Args:
         before: arguments of Python, up to what runs kfasync.
         hear: takes each entry of its log, in a thread of this process.
-        printed: appended to; what it prints beside its log.
+        printed: what it prints beside its log is appended to this file.
     """
 
     def __init__(
@@ -41,28 +41,35 @@ class StationProcess:
         before: Sequence[str],
         loop: str,
         hear: Callable[[Entry], None],
-        printed: list[str],
+        printed: Path,
         environment: Mapping[str, str],
     ) -> None:
         self._hear = hear
         self._printed = printed
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, *before, "run", "--config", str(config), "--loop", loop),
-                *("--log", "/dev/stdout", "--log-json"),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **environment},
-        )
+        # A pipe of its own: on standard output its lines would begin in the middle of others.
+        ours, theirs = os.pipe()
+        self._log = os.fdopen(ours, encoding="utf-8")
+        try:
+            with printed.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [
+                        *(sys.executable, *before, "run", "--config", str(config)),
+                        *("--loop", loop, "--log", f"/dev/fd/{theirs}", "--log-json"),
+                    ],
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=(theirs,),
+                    env={**os.environ, **environment},
+                )
+        finally:
+            os.close(theirs)
         self._started = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def started(self) -> None:
         """Wait until its log begins."""
-        assert self._started.wait(PATIENCE_S), self._printed[-5:]
+        assert self._started.wait(PATIENCE_S), self._printed.read_text("utf-8")
 
     def kill(self) -> None:
         """End it as a power cut does, and take in what it has said before."""
@@ -87,8 +94,7 @@ class StationProcess:
             raise
         finally:
             self._reader.join(PATIENCE_S)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            self._log.close()
         return code
 
     def size(self, run: int, results: int) -> Size | None:
@@ -105,10 +111,6 @@ class StationProcess:
         return Size(run, results, rss_kb, int(status["Threads"]), files)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                self._started.set()
-                self._hear(json.loads(line))
-            else:
-                self._printed.append(line.rstrip("\n"))
+        for line in self._log:
+            self._started.set()
+            self._hear(json.loads(line))

@@ -1,35 +1,24 @@
 """A bad day on the line, in fast motion; then the auditor.
 
-SOAK_FOBS, SOAK_LANES, SOAK_DOWN_S and SOAK_SEED say how long a day, and which one; `-s` shows what
-there was.
+SOAK_FOBS and SOAK_LOOPS say how long it is, and on which loops; for the rest see `verdict.py`.
 """
 
 import os
-import random
 from pathlib import Path
 
 import pytest
 
-from tests.soak.auditor import audit
 from tests.soak.day import Day
 from tests.soak.plan import INCIDENTS, Fate, draw
+from tests.soak.verdict import DOWN_S, FAULTS, LANES, SEED, require_all_accounted_for
 
 FOBS = int(os.environ.get("SOAK_FOBS", "48"))
-LANES = int(os.environ.get("SOAK_LANES", "8"))
-DOWN_S = float(os.environ.get("SOAK_DOWN_S", "2"))  # the key server is away for so long
-SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
+LOOPS = os.environ.get("SOAK_LOOPS", "asyncio").split()  # the other one has its day through PC/SC
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_every_fob_of_a_bad_day_is_accounted_for(tmp_path: Path, loop: str) -> None:
-    plan = draw(SEED, FOBS, LANES)
-    print(f"\nseed {SEED}, day {plan.fingerprint}, {loop}")
-    day = Day(plan, tmp_path, loop, down_s=DOWN_S)
-    day.run()
-    report = audit(day.books())
-    print(f"{day.story()}\n{report.table()}")
-    assert report.violations == 0, report.table()
-    assert not [one for one in day.shown.values() if one.given_up]
+    require_all_accounted_for(Day(draw(SEED, FOBS, LANES), tmp_path, loop, FAULTS, DOWN_S))
 
 
 def test_another_seed_is_another_day_and_the_same_the_same() -> None:

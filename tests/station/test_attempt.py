@@ -404,3 +404,24 @@ async def test_a_source_that_hears_no_ends_has_none_to_hear(tmp_path: Path) -> N
     async with open_desk(loaded) as desk:
         await attempt(desk, Fobs(loaded).make())
         assert desk.ledger.outbox.waiting() == []
+
+
+async def test_an_attempt_that_could_not_be_ended_is_ended_before_the_next_one(
+    tmp_path: Path,
+) -> None:
+    loaded = furnish(tmp_path)
+    directory = loaded.resolve(loaded.config.station.data_dir)
+    fob = Fobs(loaded).make()
+    async with open_desk(loaded) as desk:
+        full = "BEFORE INSERT ON record BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        sql(directory, f"CREATE TRIGGER full {full}")
+        for _ in range(2):
+            with pytest.raises(LedgerError):
+                await attempt(desk, fob)
+        sql(directory, "DROP TRIGGER full")
+        conclusion = await attempt(desk, fob)
+        ended = sql(directory, "SELECT disposition, json FROM record ORDER BY id")
+        assert [disposition for disposition, _ in ended][:-1] == ["interrupted"]
+        assert "the ledger could not be written at the end of this attempt" in ended[0][1]
+        assert ended[-1][0] == conclusion.verdict.disposition.value
+        assert sql(directory, "SELECT id FROM attempt") == []

@@ -36,3 +36,12 @@ def test_a_unit_is_free_again_after_an_error() -> None:
         raise RuntimeError
     with roster.working_on(unit(1), "B"):
         pass
+
+
+def test_a_unit_whose_attempt_was_not_ended_is_taken_care_of_once() -> None:
+    roster = Roster()
+    assert not roster.take_unended(unit(1))
+    roster.leave_unended(unit(1))
+    assert not roster.take_unended(unit(2))
+    assert roster.take_unended(unit(1))
+    assert not roster.take_unended(unit(1))

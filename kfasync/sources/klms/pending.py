@@ -117,6 +117,10 @@ class Pending:
         self._useless[fetch.key] = fetch, lease_id_of(body)
         await self._return(fetch.key, until_s)
 
+    def give_up(self, key: str, lease_id: str) -> None:
+        """It was granted, and the ledger cannot take it; handed back later. From any thread."""
+        self._useless[key] = Fetch(key), lease_id
+
     async def hand_back_all(self, until_s: float, *, older_than_s: float = 0.0) -> None:
         """Hand back what no unit has come for; what cannot be stays for later.
 

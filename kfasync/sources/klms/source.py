@@ -30,6 +30,7 @@ from kfasync.errors import (
     KfError,
     KlmsError,
     LeaseExpiredError,
+    LedgerError,
     SourceError,
     SourceUnavailableError,
     TrustError,
@@ -181,14 +182,19 @@ class KlmsSource:
         if not isinstance(parcel, _Fetched) or parcel.lease is None:
             raise ValueError("a parcel of another source")
         lease = msgspec.structs.replace(parcel.lease, fence=uuid.uuid4().hex)
-        self._register.adopt(
-            lease.unit,
-            lease.fence,
-            lease.content,
-            fingerprint(parcel.point, lease.items, self._register.digest_key),
-            pool=self.facts.pool,
-            lease_id=lease.lease_id,
-        )
+        try:
+            self._register.adopt(
+                lease.unit,
+                lease.fence,
+                lease.content,
+                fingerprint(parcel.point, lease.items, self._register.digest_key),
+                pool=self.facts.pool,
+                lease_id=lease.lease_id,
+            )
+        except LedgerError:
+            # Its end cannot be written down either, so no outbox will tell it.
+            self._parts.pending.give_up(parcel.key, lease.lease_id)
+            raise
         # After the ledger, so that a process that is killed in between leaves the lease to one of
         # the two; and on the disk before it is burned, for what is burned is not to be handed back.
         self._parts.journal.finish(parcel.key)

@@ -170,6 +170,22 @@ async def test_a_lease_is_the_journals_until_the_ledger_has_it(
     assert left(ended) == 0
 
 
+async def test_what_a_full_disk_keeps_from_the_ledger_is_handed_back_with_the_next_end(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    register, before = Register(), counts(server)
+    async with opened(of(server), server.pki, tmp_path, register=register) as source:
+        register.refuses = LedgerError("the disk is full")
+        with pytest.raises(LedgerError, match="the disk is full"):
+            await take(source, unit(716))
+        register.refuses = None
+        lease = await take(source, unit(717))
+        assert counts(server).leased == before.leased + 2
+        assert list(await source.tell([end(lease, EndKind.ABORT, Touched.NONE)])) == [None]
+        assert counts(server) == before
+    assert left(tmp_path) == 0
+
+
 FAULTS = {
     "wrong-uid": "lease-for-another-unit",
     "wrong-suite": "seal-broken",

@@ -15,7 +15,7 @@ from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.klms import PoolAnswer
 from kfasync.contracts.sources import End, EndKind
 from kfasync.crypto.choose import choose
-from kfasync.errors import SourceError
+from kfasync.errors import KfError
 from kfasync.klms.tls import TlsFiles, make_context
 from kfasync.model import Content, Fingerprint, Lease, Outcome, Touched, Unit
 from kfasync.sources.klms.credentials import Files
@@ -43,7 +43,7 @@ class Register:
 
     def __init__(self) -> None:
         self.adopted: list[tuple[Content, str]] = []
-        self.refuses: SourceError | None = None
+        self.refuses: KfError | None = None
 
     def adopt(
         self,
