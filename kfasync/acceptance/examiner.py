@@ -57,12 +57,16 @@ class Introduction(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a check has found; no finding when the library does it right."""
+    """What a check has found; no finding when the library does it right.
+
+    ``remark`` says how sure that is, where it depends on chance.
+    """
 
     name: str
     reason: str
     finding: str | None
     duration_s: float
+    remark: str = ""
 
 
 class _Told(msgspec.Struct):
@@ -70,6 +74,7 @@ class _Told(msgspec.Struct):
 
     testimony: str = ""
     finding: str | None = None
+    remark: str = ""
     contents: tuple[Observed, ...] = ()
 
 
@@ -104,7 +109,8 @@ def examine(job: Job, check: Check, contents: list[Observed]) -> Verdict:
             check.judgement(contents)
         except Finding as found:
             finding = str(found)
-    return Verdict(check.name, check.reason, finding, time.monotonic() - started)
+    took_s = time.monotonic() - started
+    return Verdict(check.name, check.reason, finding, took_s, told.remark)
 
 
 def _perform(act: Act, trial: Trial) -> _Told:
@@ -144,6 +150,7 @@ def _be_examined(act: Act, trial: Trial, telling: int) -> NoReturn:
             told.finding = str(finding)
         except Exception as error:  # a check that cannot cope has not passed either
             told.finding = f"the check cannot go on: {type(error).__name__}: {error}"
+        told.remark = trial.remark
         told.contents = tuple(map(observe, trial.leased))
         os.write(telling, msgspec.json.encode(told) + b"\n")
         # To be killed is not to end: nothing of the library runs at an exit.

@@ -25,11 +25,16 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Trial:
-    """One act of one check. ``testimony`` is what the act before has told."""
+    """One act of one check. ``testimony`` is what the act before has told.
+
+    Attributes:
+        remark: how sure a check is that has found nothing, where it depends on chance.
+    """
 
     def __init__(self, job: Job, name: str, testimony: str = "") -> None:
         self.job = job
         self.testimony = testimony
+        self.remark = ""
         self.config = msgspec.json.encode(job.config)
         # Every act of a check makes up the same units, and no two checks do.
         self._random = random.Random(f"{job.seed}/{name}")  # noqa: S311  # no secrets

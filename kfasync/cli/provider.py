@@ -95,7 +95,8 @@ def _print_text(
     failed = unopened = 0
     for verdict in verdicts:
         if verdict.finding is None:
-            typer.echo(f"  ok        {verdict.name}")
+            remark = f" ({verdict.remark})" if verdict.remark else ""
+            typer.echo(f"  ok        {verdict.name}{remark}")
         elif verdict.finding == introduction.trouble:
             unopened += 1  # said once, above
         else:
@@ -120,6 +121,7 @@ def _print_json(
             "name": one.name,
             "reason": one.reason,
             "finding": one.finding,
+            "remark": one.remark,
             "duration_s": one.duration_s,
         }
         for one in verdicts

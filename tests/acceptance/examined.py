@@ -26,6 +26,12 @@ def failed(job: Job) -> dict[str, str]:
     return {one.name: one.finding for one in verdicts if one.finding is not None}
 
 
+def remarks(job: Job) -> list[str]:
+    """How sure each of the checks is that passed."""
+    _, verdicts = _examiner().examine(job)
+    return [one.remark for one in verdicts if one.finding is None]
+
+
 def fresh(directory: Path) -> dict[str, Any]:
     """The configuration of a reference provider whose content nobody has touched.
 

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from kfasync.acceptance.manners import CHECKS
-from tests.acceptance.examined import broken, failed, fresh, job
+from kfasync.acceptance.manners import CANCELLED_LEASES, CANCELLED_TRIES, CHECKS
+from tests.acceptance.examined import broken, failed, fresh, job, remarks
+from tests.native_build import reference_provider
 
 FAULTS = {
     "ERROR_UNBOUNDED": "error-text-there",
@@ -33,6 +35,14 @@ def test_a_further_fault_of_the_same_kind_is_found(
     fault: str, check: str, sentence: str, tmp_path: Path
 ) -> None:
     assert sentence in failed(job(broken(fault), fresh(tmp_path), check))[check]
+
+
+def test_how_often_a_cancellation_has_hit_is_said(tmp_path: Path) -> None:
+    (remark,) = remarks(job(reference_provider(), fresh(tmp_path), "cancel-returns"))
+    said = re.fullmatch(r"(\d+) of (\d+) leases were cancelled while they ran", remark)
+    assert said is not None, remark
+    assert int(said[1]) >= CANCELLED_LEASES or int(said[2]) == CANCELLED_TRIES
+    assert int(said[1]) > 0
 
 
 def test_every_check_has_a_fault_that_fails_it() -> None:
