@@ -13,7 +13,7 @@ from tests.klms.world import ServerProcess
 from tests.station.desks import sql
 from tests.station.keyserver import make_klms, pool, station_of
 
-STOPS = int(os.environ.get("RUN_STOPS", "4"))  # of each loop
+STOPS = int(os.environ.get("RUN_STOPS", "2"))  # of each loop
 SECONDS_MAX = 2.0
 MADE_A_STOP = 25  # containers: more than four lanes use up by then
 

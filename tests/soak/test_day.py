@@ -12,7 +12,7 @@ from tests.soak.day import Day
 from tests.soak.plan import INCIDENTS, Fate, draw
 from tests.soak.verdict import DOWN_S, FAULTS, LANES, SEED, require_all_accounted_for
 
-FOBS = int(os.environ.get("SOAK_FOBS", "48"))
+FOBS = int(os.environ.get("SOAK_FOBS", "32"))
 LOOPS = os.environ.get("SOAK_LOOPS", "asyncio").split()  # the other one has its day through PC/SC
 
 

@@ -1,7 +1,7 @@
 """A key server that gets slow and quick again under eight lanes of announced fobs.
 
 One fob in ten never comes and one in ten comes out of order. PREFETCH_SLOW_S says how long each of
-the three times is, 3 s where it is not set; `-s` shows the figures.
+the three times is, 2 s where it is not set; `-s` shows the figures.
 """
 
 import os
@@ -27,7 +27,7 @@ from tests.station.test_prefetch import UNENDED, until_ahead
 
 pytestmark = pytest.mark.anyio
 
-PHASE_S = float(os.environ.get("PREFETCH_SLOW_S", "3"))
+PHASE_S = float(os.environ.get("PREFETCH_SLOW_S", "2"))
 RECOVERY_PHASES = 5  # at most: on a busy machine recovery takes longer
 QUICK_S, SLOW_S = 0.05, 2.0
 LANES = [f"lane {number}" for number in range(1, 9)]
