@@ -75,7 +75,7 @@ async def test_no_record_holds_what_the_fob_was_given(tmp_path: Path) -> None:
                 assert not {one for one in spellings(part) if one in text}, name
     assert '"security_level":"01"' in text
     # The search can find something: what may be known is there.
-    assert {one for one in spellings(fob.uid) if one in text} == {fob.uid.hex()}
+    assert fob.uid.hex() in {one for one in spellings(fob.uid) if one in text}
 
 
 @pytest.mark.parametrize("before", [b"", b"x", b"xy"])
