@@ -163,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.mark(of, mark)
         row.state = BURNED
         self.issued.setdefault(of.content.fesn, int(of.unit.uid[-1]))
-        if mark is not Mark.BURNED:
+        if mark in (Mark.LAST_SENT, Mark.STILL_OPEN):  # the others are about sessions
             row.last_sent = mark is Mark.LAST_SENT
 
     @rule(of=consumes(leases), state=st.sampled_from([None, FREE, BURNED, CONSUMED, QUARANTINED]))
