@@ -75,7 +75,9 @@ async def test_no_record_holds_what_the_fob_was_given(tmp_path: Path) -> None:
                 assert not {one for one in spellings(part) if one in text}, name
     assert '"security_level":"01"' in text
     # The search can find something: what may be known is there.
-    assert fob.uid.hex() in {one for one in spellings(fob.uid) if one in text}
+    # Four letters of a spelling can be found in any digest.
+    told = {one for one in spellings(fob.uid) if len(one) > 4 and one in text}
+    assert told == {fob.uid.hex()}
 
 
 @pytest.mark.parametrize("before", [b"", b"x", b"xy"])

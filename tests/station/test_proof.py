@@ -11,6 +11,7 @@ from kfasync.model import KeySet
 from kfasync.secret import Secret
 from kfasync.sim.applet import Lifecycle
 from kfasync.sim.faults import Fault, FaultKind
+from kfasync.sim.fob import SimulatedFob
 from kfasync.sim.reader import SimulatedReaders
 from kfasync.station.assembly import open_station
 from kfasync.station.attempt import Conclusion
@@ -39,9 +40,9 @@ def other_keys(keys: KeySet) -> KeySet:
     return KeySet(keys.kvn, OTHERS, OTHERS, OTHERS, keys.kcv)
 
 
-async def looked_at(place: Floor, fob: object) -> LaneEvent:
+async def looked_at(place: Floor, fob: SimulatedFob) -> LaneEvent:
     """Place a reference fob; what its lane shows then, when it has been taken away."""
-    place.readers.place("A", fob)  # type: ignore[arg-type]
+    place.readers.place("A", fob)
     while not (event := await place.until("A", LaneState.EMPTY, LaneState.FAIL)).message:
         pass
     place.readers.remove("A")

@@ -125,9 +125,7 @@ async def _until_heard(client: Client) -> list[str]:
 
 async def test_the_deadline_ends_it_with_the_last_reason(server: ServerProcess) -> None:
     began = time.monotonic()
-    # The last try may itself be cut off by it.
-    reasons = r"not available now|not within 0\.\d s"
-    with pytest.raises(SourceUnavailableError, match=reasons) as caught:
+    with pytest.raises(SourceUnavailableError, match="not available now") as caught:
         await lease(server.pki, Script(problem(Problem.UNAVAILABLE)), began + 0.3)
     assert type(caught.value) is SourceUnavailableError
     assert time.monotonic() - began < 5
