@@ -126,9 +126,12 @@ class Fetches:
         try:
             async with anyio.create_task_group() as self._tasks:
                 task_status.started()
-                await anyio.sleep_forever()
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    # Before the group ends, for it takes no task in the middle of that.
+                    self._tasks = None
         finally:
-            self._tasks = None
             with anyio.CancelScope(shield=True):
                 for fetch in [one for one in self._all.values() if not one.wanted]:
                     self._let_go(fetch)
