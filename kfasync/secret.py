@@ -49,12 +49,18 @@ class Secret:
         return self._memory.toreadonly()
 
     def writable(self) -> memoryview:
-        """The bytes, for the one who brings them: a file, a decryption, a vendor's library."""
+        """The bytes, for the one who brings them: a file, a decryption, a vendor's library.
+
+        Read-only once the secret has been wiped.
+        """
         return self._memory
 
     def wipe(self) -> None:
-        """Overwrite the bytes with zeros; may be called again."""
-        self._memory[:] = bytes(len(self._memory))
+        """Overwrite the bytes with zeros, and let go of their memory; may be called again."""
+        if not self._memory.readonly:
+            self._memory[:] = bytes(len(self._memory))
+            # Locked memory is scarce, and the object may live on in an error's traceback.
+            self._memory = memoryview(bytes(len(self._memory)))
 
     def __len__(self) -> int:
         return len(self._memory)

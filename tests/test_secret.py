@@ -89,8 +89,15 @@ def test_wiping_turns_every_view_to_zeros_and_may_be_done_twice() -> None:
     view = secret.expose()
     secret.wipe()
     secret.wipe()
-    assert bytes(view) == bytes(16)
+    assert bytes(view) == bytes(secret.expose()) == bytes(16)
     assert len(secret) == 16
+
+
+def test_nothing_can_be_written_into_a_secret_that_was_wiped() -> None:
+    secret = Secret(DATA)
+    secret.wipe()
+    with pytest.raises(TypeError):
+        secret.writable()[:] = DATA
 
 
 def test_a_secret_that_dies_is_wiped() -> None:

@@ -136,11 +136,16 @@ def read_container(path: Path, vault: Vault) -> Container:
             "the one CN of its subject is not the FESN; put this fob's certificate there",
         )
     scalar, point = _scalar(path / _PRIVATE_KEY, public_key, vault)
+    try:
+        irk = _irk(path / _IRK, vault)
+    except BaseException:
+        scalar.wipe()
+        raise
     return Container(
         content=content,
         scalar=scalar,
         point=point,
-        irk=_irk(path / _IRK, vault),
+        irk=irk,
         device_certificate=encoded,
         not_valid_before=certificate.not_valid_before_utc,
         not_valid_after=certificate.not_valid_after_utc,
@@ -230,6 +235,7 @@ def _irk(path: Path, vault: Vault) -> Secret:
     finally:
         text.wipe()
     if len(irk) != _IRK_SIZE:
+        irk.wipe()
         raise _not_an_irk(path)
     return irk
 
@@ -254,6 +260,7 @@ def _scalar(
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or point != public_key.public_bytes(
         Encoding.X962, PublicFormat.UncompressedPoint
     ):
+        scalar.wipe()
         raise ContainerError(
             path, "not the key of the device certificate beside it; put this fob's key there"
         )

@@ -289,6 +289,32 @@ def assert_refused(container: Path, name: str, message: str) -> None:
     what_and_way_out = str(caught.value).removeprefix(f"{container / name}: ")
     assert message in what_and_way_out
     assert "; " in what_and_way_out
+    for vault in VAULTS:
+        watched = Watched(vault)
+        with pytest.raises(ContainerError):
+            read_into(container, watched)
+        assert not any(any(secret.expose()) for secret in watched.secrets)
+
+
+class Watched:
+    """A vault that knows which secrets it has given out."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self.secrets: list[Secret] = []
+
+    def secret(self, size: int) -> Secret:
+        self.secrets.append(self._vault.secret(size))
+        return self.secrets[-1]
+
+    def scalar(self, pkcs8: Secret) -> tuple[Secret, bytes]:
+        scalar, point = self._vault.scalar(pkcs8)
+        self.secrets.append(scalar)
+        return scalar, point
+
+    def base64(self, text: Secret) -> Secret:
+        self.secrets.append(self._vault.base64(text))
+        return self.secrets[-1]
 
 
 @pytest.mark.parametrize(

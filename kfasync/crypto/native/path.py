@@ -1,5 +1,6 @@
 """The native crypto path and its slots."""
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,17 +51,22 @@ class NativeSlot:
         scp03.check_sizes(keys)
         slot = lib.kf_slot_get(tier)
         if slot == ffi.NULL:
+            gc.collect()  # as for a cell of the vault
+            slot = lib.kf_slot_get(tier)
+        if slot == ffi.NULL:
             raise CryptoPathError("all slots of locked memory are in use: too many fobs at once")
         self._slot = ffi.gc(slot, lib.kf_slot_put)
         self._channel: NativeChannel | None = None
         parts = (keys.enc, keys.mac, keys.dek)
         kcv = keys.kcv.enc + keys.kcv.mac + keys.kcv.dek
         if len(kcv) != 9:
+            self.wipe()
             raise KeyCheckError("a key check value is not three bytes long")
         code = lib.kf_slot_load(
             self._slot, *(bytes_of(key.expose()) for key in parts), len(keys.enc), kcv
         )
         if code:
+            self.wipe()
             raise _key_check(code, keys)
 
     def open_session(self, opening: Opening) -> "NativeChannel":

@@ -1,5 +1,7 @@
 """Locked memory for secrets."""
 
+import gc
+
 from kfasync._kf_core import ffi, lib
 from kfasync.contracts.crypto import NOT_BASE64, NOT_PKCS8
 from kfasync.crypto.native.binding import bytes_of, require_arena
@@ -27,6 +29,10 @@ class NativeVault:
             raise ValueError(f"{size} bytes are more than a cell holds; {lib.KF_CELL_SIZE} fit")
         cell = lib.kf_cell_get()
         if cell == ffi.NULL:
+            # Secrets that died in a cycle, an error and its traceback, are still there.
+            gc.collect()
+            cell = lib.kf_cell_get()
+        if cell == ffi.NULL:
             raise CryptoPathError("all locked memory is in use: too many fobs at one time")
         # The buffer keeps the cell, and every view keeps the buffer: the cell goes back, and
         # is wiped, when nobody can look into it any more.
@@ -37,6 +43,7 @@ class NativeVault:
         scalar, point = self.secret(32), ffi.new("uint8_t[65]")
         target = bytes_of(scalar.writable())
         if lib.kf_pkcs8_scalar(bytes_of(pkcs8.expose()), len(pkcs8), target, point):
+            scalar.wipe()
             raise ValueError(NOT_PKCS8)
         return scalar, bytes(point)
 
@@ -44,8 +51,12 @@ class NativeVault:
         """Decode without a table."""
         whole, written = self.secret(len(text) // 4 * 3), ffi.new("uint32_t *")
         source, target = bytes_of(text.expose()), bytes_of(whole.writable())
-        if lib.kf_base64_decode(source, len(text), target, len(whole), written):
-            raise ValueError(NOT_BASE64)
-        decoded = self.secret(written[0])
-        decoded.writable()[:] = whole.expose()[: written[0]]
-        return decoded
+        try:
+            if lib.kf_base64_decode(source, len(text), target, len(whole), written):
+                raise ValueError(NOT_BASE64)
+            decoded = self.secret(written[0])
+            decoded.writable()[:] = whole.expose()[: written[0]]
+            return decoded
+        finally:
+            del source, target
+            whole.wipe()

@@ -9,7 +9,7 @@ from kfasync.contracts.crypto import CryptoPath
 from kfasync.contracts.klms import SUITE, LeaseAnswer, canonical, info
 from kfasync.contracts.klms_problems import Problem
 from kfasync.core.dgi import Dgi
-from kfasync.errors import KeyBlockError, KeyCheckError, KlmsError
+from kfasync.errors import KeyBlockError, KeyCheckError
 from kfasync.model import Content, Item, KeyCheckValues, KeySet
 from kfasync.secret import Secret
 from kfasync.sources.device import require_device_certificate
@@ -107,7 +107,7 @@ def open_offer(
         secret.wipe()
     try:
         return _checked(url, answer, block, plain, path)
-    except KlmsError:
+    except BaseException:
         for one in block.secrets:
             one.wipe()
         raise

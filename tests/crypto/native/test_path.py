@@ -38,6 +38,17 @@ def test_too_many_fobs_at_once_are_an_error_and_not_a_crash() -> None:
     PATH.load(KEYS[128]).wipe()
 
 
+def test_keys_that_are_refused_hold_no_slot_while_the_refusal_is_known() -> None:
+    keys = KEYS[128]
+    wrong = msgspec.structs.replace(keys, kcv=msgspec.structs.replace(keys.kcv, mac=bytes(3)))
+    refusals = []
+    for _ in range(200):  # there are 128 slots
+        with pytest.raises(KeyCheckError, match="MAC") as caught:
+            PATH.load(wrong)
+        refusals.append(caught.value)
+    PATH.load(keys).wipe()
+
+
 @pytest.mark.parametrize("size", [0, 15, 33])
 def test_keys_of_no_aes_length_are_refused(size: int) -> None:
     part = Secret(bytes(size))

@@ -19,6 +19,28 @@ def test_too_many_secrets_at_once_are_an_error_and_not_a_crash() -> None:
     assert len(vault.secret(32)) == 32
 
 
+def test_a_secret_that_is_wiped_gives_its_cell_back_while_it_is_still_known() -> None:
+    vault = NativeVault()
+    wiped = []
+    for _ in range(1000):  # there are 512 cells
+        secret = vault.secret(8)
+        secret.wipe()
+        wiped.append(secret)
+    assert [len(secret) for secret in wiped] == [8] * 1000
+
+
+def test_secrets_that_died_in_a_cycle_make_room() -> None:
+    vault = NativeVault()
+    gc.disable()
+    try:
+        for _ in range(1000):
+            cycle: list[object] = [vault.secret(8)]
+            cycle.append(cycle)
+            del cycle
+    finally:
+        gc.enable()
+
+
 def test_a_cell_comes_back_when_its_last_view_dies() -> None:
     vault = NativeVault()
     view = vault.secret(8).expose()
