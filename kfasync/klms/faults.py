@@ -4,10 +4,13 @@ Named on the command line that starts the server; nothing here can be reached ov
 """
 
 import enum
+import logging
 import random
 from collections.abc import Iterable, Mapping
 
 from kfasync.errors import ConfigError
+
+_log = logging.getLogger("kfasync.klms")
 
 
 class Fault(enum.Enum):
@@ -57,10 +60,13 @@ class Faults:
         self._random = random.Random(seed)  # noqa: S311  # to repeat a run, not to keep a secret
 
     def strikes(self, fault: Fault) -> bool:
-        """Whether it happens now; asked once wherever it could."""
+        """Whether it happens now, which is logged; asked once wherever it could."""
         # No draw without a rate: a fault that is off must not move the others' chances.
         rate = self.rates.get(fault, 0.0)
-        return rate > 0 and self._random.random() < rate
+        if rate <= 0 or self._random.random() >= rate:
+            return False
+        _log.info("fault %s", fault.value)
+        return True
 
     def flip(self, blob: bytes) -> bytes:
         """The same with one bit changed."""

@@ -13,6 +13,14 @@ def test_a_rate_is_a_share_and_a_seed_repeats_it() -> None:
     assert 200 < sum(runs[0]) < 300
 
 
+def test_what_strikes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "kfasync.klms")
+    faults = Faults({Fault.UNAVAILABLE: 0.5}, seed=7)
+    struck = sum(faults.strikes(Fault.UNAVAILABLE) for _ in range(100))
+    assert 0 < struck < 100
+    assert caplog.messages == ["fault 503"] * struck
+
+
 def test_what_is_off_never_strikes_and_moves_no_other() -> None:
     alone, beside = (Faults({Fault.HUGE: 0.5}, seed=7) for _ in range(2))
     for _ in range(100):

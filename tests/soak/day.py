@@ -161,7 +161,12 @@ class Day:
     def story(self) -> str:
         """What went wrong, by kind, and how long it took."""
         fates = Counter(one.fate.value for one in self.plan.fobs if one.fate is not Fate.GOOD)
-        what = {**fates, **self.injected}
+        said = self._server.log.read_text("utf-8")
+        faults = Counter(
+            f"key server: {fault}" for fault in re.findall(r" fault (\S+)$", said, re.M)
+        )
+        requests = Counter({"key server: requests": len(re.findall(r" '/v1/\S+ \d{3} ", said))})
+        what = {**fates, **self.injected, **faults, **requests}
         lines = [f"{name:<34} {count:>8,}" for name, count in sorted(what.items())]
         return "\n".join([*lines, f"{'seconds':<34} {self.seconds:>8.1f}"])
 
