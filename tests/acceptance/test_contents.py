@@ -13,6 +13,9 @@ FAULTS = {
 }
 FURTHER = {
     "OTHERS_SCALAR": ("content-well-formed", "another key than the scalar"),
+    "SCALAR_OF_EVERY_THIRD": ("content-well-formed", "another key than the scalar"),
+    "CERTIFICATE_OF_EVERY_THIRD": ("content-well-formed", "whose CN is not the FESN"),
+    "LEASE_ID_UNPRINTABLE": ("content-well-formed", "lease_id is not UTF-8, or cannot be printed"),
     "KCV_OF_EVERY_THIRD": ("content-well-formed", "the check value of Key-ENC is wrong"),
     "SPID_TWICE": ("no-content-twice", "have the same SPID"),
     "KEY_TWICE": ("no-content-twice", "have the same device key"),

@@ -16,6 +16,7 @@ FAULTS = {
     "EXITS": "contexts-come-and-go",
 }
 FURTHER = {
+    "BLOCKS_SIGNALS": ("signal-handlers-untouched", "the signals that are blocked change"),
     "LEAKS_A_FILE": ("contexts-come-and-go", "leave files open"),
     "OPEN_DEADLINE": ("deadline-kept", "open with a deadline of 50 ms takes"),
     "ABORT_DEADLINE": ("deadline-kept", "abort with a deadline of 50 ms takes"),

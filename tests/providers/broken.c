@@ -151,6 +151,20 @@ static void KF_CALL sticking_cancel(kf_provider_ctx *ctx) {
 
 /* ---------------------------------------------------------------- commit and abort */
 
+/* The lease id as the reference knows it. */
+static const char *known(const char *lease_id, char own[64]) {
+#ifdef BREAK_LEASE_ID_UNPRINTABLE
+    (void)snprintf(own, 64, "%s", lease_id);
+    char *tab = strchr(own, '\t');
+    if (tab != NULL) {
+        *tab = '.';
+        return own;
+    }
+#endif
+    (void)own;
+    return lease_id;
+}
+
 static int32_t KF_CALL broken_commit(kf_provider_ctx *ctx, const char *lease_id,
                                      const kf_end_v1 *end, uint32_t deadline_ms) {
     if (lease_id == NULL || end == NULL) {
@@ -170,7 +184,8 @@ static int32_t KF_CALL broken_commit(kf_provider_ctx *ctx, const char *lease_id,
 #ifdef BREAK_PASS_BY_DEFAULT
     own.outcome = own.outcome == KFP_OUTCOME_FAIL ? KFP_OUTCOME_FAIL : KFP_OUTCOME_PASS;
 #endif
-    int32_t result = reference->commit(ctx, lease_id, &own, deadline_ms);
+    char buffer[64];
+    int32_t result = reference->commit(ctx, known(lease_id, buffer), &own, deadline_ms);
 #ifdef BREAK_SECOND_COMMIT
     static char last[64];
     if (result == KFP_OK && strcmp(last, lease_id) == 0) {
@@ -206,7 +221,8 @@ static int32_t KF_CALL broken_abort(kf_provider_ctx *ctx, const char *lease_id,
 #ifdef BREAK_ABORT_ALWAYS_FREES
     own.touched = own.touched <= KFP_TOUCHED_UNKNOWN ? KFP_TOUCHED_NONE : own.touched;
 #endif
-    return reference->abort(ctx, lease_id, &own, deadline_ms);
+    char buffer[64];
+    return reference->abort(ctx, known(lease_id, buffer), &own, deadline_ms);
 }
 
 /* ---------------------------------------------------------------- the table */

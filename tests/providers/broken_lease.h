@@ -161,6 +161,25 @@ static void after_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t g
 #ifdef BREAK_KCV_OF_EVERY_THIRD
     lease->kcv[0] ^= (uint8_t)every_third(lease);
 #endif
+#ifdef BREAK_CERTIFICATE_OF_EVERY_THIRD
+    /* The one that was leased before, with its own name and key. */
+    static uint8_t before[512];
+    static uint32_t before_size;
+    uint32_t here_size;
+    uint8_t *here = item_of(lease, 0xA002, &here_size);
+    if (every_third(lease) && before_size == here_size) {
+        memcpy(here, before, before_size);
+    } else if (here_size <= sizeof before) {
+        memcpy(before, here, here_size);
+        before_size = here_size;
+    }
+#endif
+#ifdef BREAK_SCALAR_OF_EVERY_THIRD
+    secret_of(lease, 0x10)[31] ^= (uint8_t)every_third(lease);
+#endif
+#ifdef BREAK_LEASE_ID_UNPRINTABLE
+    *strchr(lease->lease_id, '.') = '\t'; /* ASCII, and yet a record is no place for it */
+#endif
 #ifdef BREAK_UNDERFLOW
     lease->secrets[-1] = 0; /* "for alignment" */
 #endif
@@ -221,6 +240,11 @@ static void after_lease(kf_provider_ctx *ctx, const kf_unit_v1 *unit, uint32_t g
 #endif
 #ifdef BREAK_SIGNALS
     (void)signal(SIGTERM, _exit);
+#endif
+#ifdef BREAK_BLOCKS_SIGNALS
+    sigset_t most;
+    (void)sigfillset(&most);
+    (void)pthread_sigmask(SIG_BLOCK, &most, NULL);
 #endif
 }
 
