@@ -170,6 +170,19 @@ def add_decision(
     )
 
 
+def withdraw_end(session: Session, unfinished: Unfinished) -> bool:
+    """Whether another end of its lease can be told: none is written yet, or it was not heard."""
+    of = {
+        "of_source": unfinished.source,
+        "of_uid": unfinished.uid.lower(),
+        "of_lease_id": unfinished.lease_id,
+    }
+    if session.run(statements.drop_end, of).rowcount:
+        return True
+    begun = session.run(statements.interrupted).fetchall()
+    return any(row["uid"] == of["of_uid"] for row in begun)
+
+
 def finish(session: Session, ending: Ending) -> None:
     """Write an ending down, whole.
 

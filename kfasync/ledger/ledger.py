@@ -407,7 +407,9 @@ class Ledger:
         """A person's word on a fob whose end nobody knows, with its record.
 
         ``recoverable``: nobody else has personalized it, and the next placing may finish it.
-        Otherwise it has failed for good, and its content is in quarantine.
+        Otherwise it has failed for good, and its content is in quarantine. The source hears of
+        that unless it has heard already how this lease ended: then it keeps the content bound to
+        the fob, and no other one gets it.
 
         Raises:
             LedgerError: it is not unfinished any more.
@@ -423,7 +425,7 @@ class Ledger:
             attempts.add_decision(session, attempt, "resolved", record, unfinished)
             if session.run(statement, values).rowcount != 1:
                 raise LedgerError(f"fob {unfinished.uid} is not in doubt")
-            if unfinished.source and not recoverable:
+            if not recoverable and unfinished.source and attempts.withdraw_end(session, unfinished):
                 post(session, unfinished.source, _used_up(unfinished, record), now())
 
         self._store.write(work)

@@ -79,6 +79,7 @@ class Decisions:
         unit = Unit(raw, raw, b"", bytes.fromhex(desk.profile.aid), "")
         # Held, so that no lane begins with it meanwhile.
         with desk.roster.working_on(unit, "of a person who decides"):
+            await desk.sender.quiet(unit.uid)  # an end that is on its way is told, or not yet
             await to_thread.run_sync(resolve, desk.ledger, desk.station, uid, resolved_as, reason)
         self._wake()
 

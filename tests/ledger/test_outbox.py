@@ -7,9 +7,9 @@ import pytest
 
 from kfasync.contracts.sources import End, EndKind
 from kfasync.errors import LedgerError
-from kfasync.ledger.attempts import Ending
+from kfasync.ledger.attempts import Begun, Ending
 from kfasync.ledger.ledger import Ledger
-from kfasync.model import ContentState, Disposition, Outcome, Touched
+from kfasync.model import ContentState, Disposition, Mark, Outcome, Touched
 from tests.station.desks import content, digests, lease, uid, unit
 
 POOL = "provider:it"
@@ -110,6 +110,26 @@ def test_an_end_without_its_outcome_is_never_written(ledger: Ledger) -> None:
             )
         )
     assert due(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "heard", "told"),
+    [(False, False, [EndKind.COMMIT]), (True, False, [EndKind.COMMIT]), (True, True, [])],
+)
+def test_what_a_person_gives_up_is_told_unless_the_lease_has_ended_for_the_source(
+    ledger: Ledger, ended: bool, heard: bool, told: list[EndKind]
+) -> None:
+    ledger.begin(Begun(attempt="a", unit=unit(1), slot=1, reader="R", started="2026-11-01"))
+    ledger.adopt(unit(1), "fence", content(1), digests(1), pool=POOL, lease_id="one")
+    ledger.mark(lease("fence", unit(1), content(1)), Mark.BURNED)
+    if ended:
+        finish(ledger, "a", end(1, "one"))
+    if heard:
+        ledger.outbox.settle([one.number for one in ledger.outbox.due(POOL)], {}, {})
+    (unfinished,) = ledger.unfinished()
+    ledger.resolve(unfinished, "r", "{}", recoverable=False)
+    assert [one.end.kind for one in ledger.outbox.due(POOL)] == told
+    assert ledger.counts()[ContentState.QUARANTINED] == 1
 
 
 def test_a_long_backlog_is_taken_from_its_beginning(ledger: Ledger) -> None:

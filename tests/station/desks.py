@@ -301,6 +301,12 @@ class Floor:
         assert event.record is not None, event
         return event.record
 
+    async def told(self) -> None:
+        """Until the source has heard of every end."""
+        with anyio.fail_after(PATIENCE_S):
+            while self.desk.ledger.outbox.waiting():  # noqa: ASYNC110  # a ledger tells nobody
+                await anyio.sleep(0.02)
+
     def records(self) -> list[AttemptRecord]:
         return [event.record for event in self.shown if event.record is not None]
 

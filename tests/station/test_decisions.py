@@ -7,9 +7,12 @@ import pytest
 
 from kfasync.errors import LedgerError, UnitError
 from kfasync.model import Unit
-from kfasync.sim.faults import FaultKind
+from kfasync.sim.faults import Fault, FaultKind
+from kfasync.sim.fob import SimulatedFob
 from kfasync.station.decisions import ResolvedAs
-from tests.station.desks import floor, furnish
+from tests.klms.world import ServerProcess
+from tests.station.desks import floor, furnish, uid
+from tests.station.keyserver import keys_of_fob, loaded_station, make_klms, pool
 
 pytestmark = pytest.mark.anyio
 LAST = 15  # the command that moves the applet to FACTORY
@@ -32,6 +35,19 @@ async def test_a_fob_in_doubt_is_decided_on_while_the_station_runs(tmp_path: Pat
         assert (await place.serve("A", fob)).cause == "UnitRejectedError"
     records = [json.loads(text) for (text,) in place.sql("SELECT json FROM record")]
     assert [one["message"] for one in records if one["disposition"] == "resolved"] == ["why"]
+
+
+async def test_a_key_server_that_has_heard_of_the_end_hears_of_no_other(tmp_path: Path) -> None:
+    directory = make_klms(tmp_path / "klms", 2)
+    with ServerProcess(directory) as server:
+        async with floor(loaded_station(server, directory)) as place:
+            torn = Fault(FaultKind.TORN_AFTER, LAST)
+            fob = SimulatedFob(uid=uid(1), keys=keys_of_fob(directory, uid(1)), faults=[torn])
+            assert (await place.serve("A", fob)).disposition == "in-doubt"
+            await place.told()
+            await place.station.decisions.resolve(fob.uid.hex(), ResolvedAs.FAIL, "lost")
+            await place.told()
+        assert pool(server) == (1, 1, 0, 0)  # it stays the fob's, and no other one's
 
 
 async def test_what_is_said_of_a_lane_is_a_record_and_in_the_audit_log(tmp_path: Path) -> None:

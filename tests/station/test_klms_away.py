@@ -14,7 +14,7 @@ import pytest
 from kfasync.sim.fob import SimulatedFob
 from kfasync.station.states import LaneState
 from tests.klms.world import Recipient, ServerProcess, fresh_key, problem
-from tests.station.desks import BLOCK_5, PATIENCE_S, PROFILE, Floor, floor, uid
+from tests.station.desks import BLOCK_5, PATIENCE_S, PROFILE, floor, uid
 from tests.station.keyserver import books, keys_of_fob, loaded_station, make_klms, pool
 
 pytestmark = pytest.mark.anyio
@@ -42,12 +42,6 @@ def other_station(server: ServerProcess, number: int) -> str:
     return "" if answer.status_code == 201 else problem(answer)
 
 
-async def until_told(place: Floor) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        while place.desk.ledger.outbox.waiting():  # noqa: ASYNC110  # a ledger tells nobody
-            await anyio.sleep(0.02)
-
-
 async def test_a_server_that_is_away_fails_no_fob_and_is_asked_again(tmp_path: Path) -> None:
     klms = make_klms(tmp_path / "dev", CONTENTS)
     server = ServerProcess(klms, "--quiet")
@@ -61,7 +55,7 @@ async def test_a_server_that_is_away_fails_no_fob_and_is_asked_again(tmp_path: P
         async with floor(loaded_station(server, klms, SHORT), ("A", "B")) as place:
             keep_the_port(klms, server)
             assert (await place.serve("A", fob(klms, 1))).disposition == "pass"
-            await until_told(place)
+            await place.told()
             place.on_step[BLOCK_5] = hold
             place.readers.place("B", fob(klms, 2))
             await anyio.to_thread.run_sync(reached.wait, PATIENCE_S)
@@ -84,7 +78,7 @@ async def test_a_server_that_is_away_fails_no_fob_and_is_asked_again(tmp_path: P
             for name in ("A", "B"):
                 assert (await place.result(name)).disposition == "pass"
             await place.until_notice("key server", "")
-            await until_told(place)
+            await place.told()
             assert other_station(server, 91) == "pool-empty"
             assert place.counts() == {"CONSUMED": 4}
         assert pool(server) == (0, 1, 4, 0)

@@ -27,7 +27,7 @@ from tests.station.desks import (
 )
 from tests.station.keyserver import books, keys_of_fob, loaded_station, make_klms, pool
 from tests.station.test_fetches import held_floor
-from tests.station.test_klms_away import fob, until_told
+from tests.station.test_klms_away import fob
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_announced_fobs_have_their_leases_from_the_key_server(tmp_path: Pa
                 assert (await place.serve(reader, fob(klms, number))).disposition == "pass"
             figures = place.station.prefetched()
             assert (figures.taken, figures.announced, figures.ahead) == (3, 1, 1)
-            await until_told(place)
+            await place.told()
             assert pool(server) == (0, 1, 3, 0)
         # What is left at the end is told before the station is gone.
         assert pool(server) == (1, 0, 3, 0)
@@ -84,7 +84,7 @@ async def test_whenever_the_card_fails_nothing_stays_reserved_or_open(tmp_path: 
 
     async def is_over(place: Floor) -> None:
         place.desk.followers[1].wake()  # the sender of the outbox
-        await until_told(place)
+        await place.told()
         assert books(klms, UNENDED) == [(0,)]
         assert ContentState.RESERVED.value not in place.counts()
 

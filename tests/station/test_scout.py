@@ -57,7 +57,7 @@ async def test_a_fob_that_a_scout_cannot_read_is_said_and_provisioned_as_ever(
 
 
 async def test_a_card_that_hangs_on_a_scout_is_cut_off(tmp_path: Path) -> None:
-    async with floor(furnish(tmp_path, edits=timeout(0.2)), ("A", "S"), scouts=("S",)) as place:
+    async with floor(furnish(tmp_path, edits=timeout(1.0)), ("A", "S"), scouts=("S",)) as place:
         place.readers.place("S", place.fobs.make(Fault(FaultKind.HUNG, 1)))
         assert "a fob could not be read" in await until_told(place, "scout S")
         place.readers.remove("S")
