@@ -19,7 +19,7 @@ from kfasync.web.settings import Settings
 from kfasync.web.stream import News
 from kfasync.web.view import Delta
 
-_NICE = 5  # the lanes' process goes first
+_NICE = 5  # the lanes go first, and however they were started this process has no claim to more
 _CONNECTIONS_MAX = 80
 _HEADERS_MAX = 16 * 1024
 _CONNECT_S = 5.0  # until the station listens
@@ -29,8 +29,9 @@ _MESSAGE_MAX = 16 * 2**20
 
 def serve(settings: Settings) -> None:
     """Serve until the station has ended."""
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
+    if hasattr(os, "setpriority"):
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, own))
     asyncio.run(_serve(settings))
 
 

@@ -85,3 +85,4 @@ def test_the_service_file_asks_for_what_the_station_says() -> None:
     assert (service["Type"], service["KillMode"]) == ("notify", "mixed")
     assert int(service["WatchdogSec"]) > 0
     assert " run --config " in service["ExecStart"]
+    assert int(service["Nice"]) < 0

@@ -57,6 +57,12 @@ def test_a_page_that_is_stopped_keeps_nobody_waiting_and_ends_with_the_station(
     assert children() == []
 
 
+def test_the_lanes_go_first(tmp_path: Path) -> None:
+    with served(tmp_path) as (_, page), Stream(page.url):
+        (process,) = children()
+        assert os.getpriority(os.PRIO_PROCESS, process) >= 5
+
+
 def test_it_is_told_nothing_where_others_could_read_it(tmp_path: Path) -> None:
     token = "ab" * 32
     with served(tmp_path, f'port = 0\ntoken = "{token}"'):
