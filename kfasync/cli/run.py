@@ -27,6 +27,7 @@ from kfasync.contracts.cards import Readers
 from kfasync.errors import ConfigError, LaneError, ReaderError
 from kfasync.station.advice import Language
 from kfasync.station.assembly import open_station
+from kfasync.station.collector import settled
 from kfasync.station.config import SIMULATED, LoadedConfig, ProviderSection, load
 from kfasync.station.control import serve
 from kfasync.station.events import LaneEvent
@@ -200,7 +201,7 @@ class Shop:
             ]:
                 self._view.note(sentence)
             inspector = station.inspector(self._loaded)
-            with self._work:
+            with settled(), self._work:
                 if self._loaded.config.shift is not None:
                     await inspector.look("start")
                 async with (
