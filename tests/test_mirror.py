@@ -12,8 +12,10 @@ PACKAGE = TESTS.parent / "kfasync"
 ELSEWHERE = {
     "cards/context.py": "cards/test_pcsc.py",  # which only readers make
     "ledger/statements.py": "ledger/test_ledger.py",  # which only the ledger executes
+    "ledger/about.py": "ledger/test_ledger.py",  # a part of the ledger
     "ledger/attempts.py": "ledger/test_ledger.py",  # the ledger's own side of an attempt
     "ledger/issue.py": "ledger/test_ledger.py",  # what the ledger says of content
+    "ledger/shelf.py": "ledger/test_ledger.py",  # a part of the ledger
     "ledger/values.py": "ledger/test_ledger.py",  # names of values of its statements
     "station/advice_de.py": "station/test_advice.py",  # the same rows
     "station/desk.py": "station/test_station.py",  # one struct, which only stations make
