@@ -6,7 +6,7 @@
 
 # Much of the tests' time is waiting, so two processes a processor do better than one. The tests
 # of a file stay together, for what they share is started once in a process.
-PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile
+PARALLEL = -n $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN)) --dist loadfile --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 
